@@ -1,0 +1,199 @@
+//! The record's lines.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::bucket::Bucket;
+use crate::action::Subject;
+use crate::inventory::EngineFacts;
+use crate::scenario::{Guard, Slo};
+use crate::units::Micros;
+
+/// Of the history's format. A reader refuses what it does not know.
+pub const VERSION: u32 = 1;
+
+/// One line of `history.jsonl`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Microseconds since the run began.
+    pub at: Micros,
+    #[serde(flatten)]
+    pub event: Event,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// Always the first.
+    Started(Box<Header>),
+    /// The system is up; what it consists of.
+    System {
+        facts: EngineFacts,
+        instances: Vec<Member>,
+    },
+    /// A phase begins, and with it the one before ends.
+    Phase {
+        phase: Phase,
+    },
+    /// A step is about to be applied to these; its window begins.
+    Injecting {
+        step: String,
+        instances: Vec<Subject>,
+    },
+    /// All of its actions were applied. `took` is from the due time of the step to here.
+    Injected {
+        step: String,
+        effect: Proof,
+    },
+    /// The step's own time is over, or the run is.
+    Reverting {
+        step: String,
+    },
+    Reverted {
+        step: String,
+        revert: Proof,
+    },
+    /// Not injected, and why. `by_choice`: the scenario allows it (`on_empty = "skip"`).
+    Skipped {
+        step: String,
+        why: String,
+        by_choice: bool,
+    },
+    Bucket {
+        probe: String,
+        bucket: Bucket,
+    },
+    /// Something happened to a container, by whomever.
+    Container {
+        subject: Subject,
+        what: String,
+    },
+    /// The guard's condition held.
+    Tripped {
+        guard: Guard,
+        measured: f64,
+    },
+    /// A signal by name, or a wish to stop from elsewhere.
+    Interrupted {
+        by: String,
+    },
+    /// Something without which no verdict can be given.
+    Impeded {
+        what: Impediment,
+        why: String,
+    },
+    /// Differences between the world before and after.
+    World {
+        differences: Vec<Difference>,
+    },
+    /// Free text of a person or of chaosrun, for the report.
+    Note {
+        text: String,
+    },
+    /// Always the last of a run that came to its end.
+    Ended,
+}
+
+/// What a run starts from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Header {
+    pub version: u32,
+    pub run: String,
+    pub scenario: String,
+    pub title: Option<String>,
+    /// The scenario's text.
+    pub source: String,
+    pub seed: u64,
+    pub chaosrun: String,
+    /// RFC 3339, UTC.
+    pub began: String,
+    pub vars: BTreeMap<String, String>,
+    pub timing: RecordedTiming,
+    pub probes: Vec<RecordedProbe>,
+    pub slos: Vec<Slo>,
+    pub guards: Vec<Guard>,
+    pub steps: Vec<RecordedStep>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordedTiming {
+    pub baseline: Duration,
+    pub recovery: Duration,
+    pub steady: Duration,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RecordedProbe {
+    pub name: String,
+    /// `http`, `tcp`, …
+    pub kind: String,
+    /// Per second.
+    pub rate: f64,
+    pub timeout: Duration,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RecordedStep {
+    pub name: String,
+    /// The fault's kind.
+    pub fault: String,
+    pub target: String,
+    pub hold: Duration,
+}
+
+/// One container of the system, as far as a report shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    pub subject: Subject,
+    pub image: String,
+    pub image_id: String,
+    pub service: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    Baseline,
+    Fault,
+    Recovery,
+}
+
+/// Whether something that was done could be shown to be so, with the evidence or what stood against it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proof {
+    pub holds: bool,
+    pub evidence: String,
+}
+
+/// Each makes a run inconclusive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Impediment {
+    /// The system did not come up, or could not be reached.
+    System,
+    /// A target matched nothing, or too much, or its role could not be found out.
+    Target,
+    /// The baseline was not healthy: nothing was injected.
+    Baseline,
+    /// A fault could not be applied.
+    Fault,
+    /// Another run owns a container.
+    Locked,
+    /// A probe could not do its work, whatever the system does.
+    Probe,
+    /// The report could not be written, or the journal.
+    Storage,
+    /// A `when` was not met in time.
+    Timeline,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Difference {
+    pub subject: Subject,
+    /// Did chaosrun change this container in this run?
+    pub touched: bool,
+    /// A sentence with what was and what is.
+    pub what: String,
+}

@@ -1,0 +1,146 @@
+//! What a system consists of, as its engine reports it: a snapshot, never a live handle.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// A container carrying this label is never selected, whatever the scenario says.
+pub const PROTECT_LABEL: &str = "chaosrun.protect";
+
+/// Carried, with the run's id as value, by every container, network and image that chaosrun makes.
+pub const RUN_LABEL: &str = "chaosrun";
+
+/// The engine and the machine under it, for reports and refusals.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EngineFacts {
+    /// `docker`, `podman`, …
+    pub engine: String,
+    pub version: String,
+    pub api_version: String,
+    pub kernel: String,
+    pub os: String,
+    pub arch: String,
+    /// `1` or `2`, as the engine says it.
+    pub cgroup_version: String,
+    pub rootless: bool,
+    /// How it was reached, e.g. `unix:///var/run/docker.sock`.
+    pub endpoint: String,
+}
+
+/// Every container in the system's scope.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Inventory {
+    pub facts: EngineFacts,
+    pub instances: Vec<Instance>,
+}
+
+/// One container.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Instance {
+    /// The engine's full id: what changes and undos are addressed to.
+    pub id: String,
+    /// The engine's name, without a leading slash.
+    pub name: String,
+    /// As the container was started with, e.g. `redis:7`.
+    pub image: String,
+    /// Digest of that image.
+    pub image_id: String,
+    pub labels: BTreeMap<String, String>,
+    /// Compose project, service and number within the service.
+    pub project: Option<String>,
+    pub service: Option<String>,
+    pub number: Option<u32>,
+    pub state: State,
+    pub health: Health,
+    /// Of its first process, in the host's PID namespace; only while it runs.
+    pub pid: Option<u32>,
+    /// RFC 3339, as the engine says it; changes with every start.
+    pub started_at: String,
+    /// How often the restart policy has started it again.
+    pub restart_count: u64,
+    pub restart_policy: RestartPolicy,
+    /// By network name.
+    pub networks: BTreeMap<String, Endpoint>,
+    /// `host`, `bridge`, `container:<id>`, or a network's name.
+    pub network_mode: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    Created,
+    Running,
+    Paused,
+    Restarting,
+    Removing,
+    Exited { code: i64 },
+    Dead,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Health {
+    /// It has no health check.
+    Unchecked,
+    Starting,
+    Healthy,
+    Unhealthy,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RestartPolicy {
+    No,
+    Always,
+    UnlessStopped,
+    OnFailure { at_most: u64 },
+}
+
+/// A container's place in one network: all that is needed to connect it again as it was.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Endpoint {
+    pub network_id: String,
+    /// Empty while the container does not run.
+    pub address: String,
+    pub address_v6: String,
+    pub mac: String,
+    /// Names by which its peers find it there.
+    pub aliases: Vec<String>,
+    pub links: Vec<String>,
+    /// Addresses that the container's author fixed, if any.
+    pub fixed_address: Option<String>,
+    pub fixed_address_v6: Option<String>,
+    pub driver_opts: BTreeMap<String, String>,
+}
+
+impl Instance {
+    /// The name that stays the same from run to run: `service-number` for Compose, else the engine's name.
+    pub fn identity(&self) -> String {
+        match (&self.service, self.number) {
+            (Some(service), Some(number)) => format!("{service}-{number}"),
+            _ => self.name.clone(),
+        }
+    }
+
+    pub fn is_running(&self) -> bool {
+        self.state == State::Running
+    }
+
+    /// May a fault hit it? Not chaosrun's own helpers, and nothing that is protected.
+    pub fn is_fair_game(&self) -> bool {
+        !self.labels.contains_key(RUN_LABEL) && !self.is_protected()
+    }
+
+    /// `chaosrun.protect`, unless its value says otherwise in so many words.
+    pub fn is_protected(&self) -> bool {
+        self.labels
+            .get(PROTECT_LABEL)
+            .is_some_and(|value| !matches!(value.as_str(), "false" | "0" | "no"))
+    }
+}
+
+impl Inventory {
+    pub fn by_id(&self, id: &str) -> Option<&Instance> {
+        self.instances.iter().find(|instance| instance.id == id)
+    }
+}

@@ -1,0 +1,111 @@
+//! The only door to an engine: it observes, makes single changes and watches. It decides nothing: what to change, whether it
+//! had its effect and how it is undone comes from [`crate::action`].
+
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use tokio::sync::mpsc;
+
+use crate::action::{Capability, Change, Subject};
+use crate::inventory::{Instance, Inventory};
+
+/// What went wrong, in the engine's own words, with what was tried and what to do.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum RuntimeError {
+    /// No engine answers, or it does not let us in.
+    #[error("{tried}: {said}")]
+    Unreachable {
+        tried: String,
+        said: String,
+        hint: String,
+    },
+    /// The engine answered with a refusal.
+    #[error("{tried}: {said}")]
+    Refused {
+        tried: String,
+        said: String,
+        hint: String,
+    },
+    /// Nothing came back in time.
+    #[error("{tried}: no answer within {}", crate::units::format_duration(*.after))]
+    TimedOut { tried: String, after: Duration },
+}
+
+impl RuntimeError {
+    /// What to do about it; may be empty.
+    pub fn hint(&self) -> &str {
+        match self {
+            Self::Unreachable { hint, .. } | Self::Refused { hint, .. } => hint,
+            Self::TimedOut { .. } => {
+                "is the engine overloaded or hung? `docker info` should answer at once"
+            }
+        }
+    }
+}
+
+pub type Result<T> = std::result::Result<T, RuntimeError>;
+
+/// Which part of the engine is the system.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scope {
+    Project(String),
+    Engine,
+}
+
+/// Output of a command run inside a container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Output {
+    pub exit: i64,
+    /// Cut at 64 KiB each.
+    pub stdout: String,
+    pub stderr: String,
+}
+
+/// Something happened to a container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    pub id: String,
+    pub name: String,
+    /// In the engine's word: `start`, `die`, `pause`, `health_status: healthy`, `connect`, …
+    pub what: String,
+}
+
+/// An engine. Each call has its own time limit and none leaves anything half done that a repeated call would not mend.
+pub trait Runtime: Send + Sync {
+    /// Every container in the scope, running or not, sorted by identity.
+    fn inventory<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<Inventory>>;
+
+    /// One container as it is now; `None` when it is gone.
+    fn observe<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Option<Instance>>>;
+
+    /// Makes one change. Changing what is so already is no error.
+    fn apply<'a>(&'a self, subject: &'a Subject, change: &'a Change) -> BoxFuture<'a, Result<()>>;
+
+    /// Runs a command inside a running container.
+    fn exec<'a>(
+        &'a self,
+        id: &'a str,
+        command: &'a [String],
+        timeout: Duration,
+    ) -> BoxFuture<'a, Result<Output>>;
+
+    /// What happens to containers from now on. The channel closes when the engine's stream ends for good.
+    fn watch(&self) -> BoxFuture<'_, Result<mpsc::Receiver<Notice>>>;
+
+    /// Makes ready what these need for these containers (agent image, helper containers), so that a later `apply` is quick.
+    fn prepare<'a>(&'a self, needs: &'a [(Subject, Capability)]) -> BoxFuture<'a, Result<()>>;
+
+    /// Brings a Compose stack up under this project name and waits until every container runs and is healthy.
+    fn up<'a>(
+        &'a self,
+        project: &'a str,
+        file: &'a std::path::Path,
+        within: Duration,
+    ) -> BoxFuture<'a, Result<()>>;
+
+    /// Removes every container, network, volume and image of a project that [`Runtime::up`] brought up.
+    fn down<'a>(&'a self, project: &'a str) -> BoxFuture<'a, Result<()>>;
+
+    /// Removes everything that carries this run's label.
+    fn sweep<'a>(&'a self, run: &'a str) -> BoxFuture<'a, Result<()>>;
+}
