@@ -64,6 +64,8 @@ pub enum Change {
 pub enum Condition {
     Running,
     Paused,
+    /// Whatever else it is. Undoing a pause ends with the pause: a target that died meanwhile is not started.
+    NotPaused,
     /// Exited, dead or gone.
     Down,
     /// Its first process is no longer the one that was there before: it is down, or was started again.
@@ -161,10 +163,12 @@ impl Condition {
     /// Does it hold for what was observed (`None`: the container is gone)? Either way with the evidence, for people.
     pub fn check(&self, now: Option<&Instance>) -> Result<String, String> {
         let Some(now) = now else {
+            let gone = "the container is gone".to_owned();
             return match self {
-                Self::Down | Self::Ended { .. } => Ok("the container is gone".into()),
-                Self::Disconnected { .. } => Ok("the container is gone".into()),
-                _ => Err("the container is gone".into()),
+                Self::Down | Self::Ended { .. } | Self::Disconnected { .. } | Self::NotPaused => {
+                    Ok(gone)
+                }
+                _ => Err(gone),
             };
         };
         let seen = describe(now);
@@ -178,6 +182,7 @@ impl Condition {
         match self {
             Self::Running => answer(now.state == State::Running),
             Self::Paused => answer(now.state == State::Paused),
+            Self::NotPaused => answer(now.state != State::Paused),
             Self::Down => answer(matches!(now.state, State::Exited { .. } | State::Dead)),
             Self::Ended { started_at, pid } => answer(
                 !matches!(now.state, State::Running | State::Paused)
@@ -213,11 +218,17 @@ impl Condition {
         }
     }
 
+    /// Must it stay true for as long as the fault lasts? A target that restarts in the middle then gets its fault again.
+    pub fn is_lasting(&self) -> bool {
+        matches!(self, Self::Paused | Self::Disconnected { .. })
+    }
+
     /// As a phrase for plans: `it is paused`.
     pub fn phrase(&self) -> String {
         match self {
             Self::Running => "it runs".into(),
             Self::Paused => "it is paused".into(),
+            Self::NotPaused => "it is not paused".into(),
             Self::Down => "it is down".into(),
             Self::Ended { .. } => "its first process has ended".into(),
             Self::RunningAgain { .. } => "it runs again, newly started".into(),

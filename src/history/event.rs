@@ -65,6 +65,12 @@ pub enum Event {
         probe: String,
         bucket: Bucket,
     },
+    /// The target had lost its fault in the middle (it restarted), and has it again.
+    Reapplied {
+        step: String,
+        subject: Subject,
+        effect: Proof,
+    },
     /// Something happened to a container, by whomever.
     Container {
         subject: Subject,
@@ -87,6 +93,10 @@ pub enum Event {
     /// Differences between the world before and after.
     World {
         differences: Vec<Difference>,
+    },
+    /// What the run had brought up itself is gone again: the system, helper containers, images.
+    TornDown {
+        proof: Proof,
     },
     /// Free text of a person or of chaosrun, for the report.
     Note {
@@ -158,6 +168,8 @@ pub enum Phase {
     Baseline,
     Fault,
     Recovery,
+    /// The probes have stopped; what is left is to look at the world and to clean up.
+    Teardown,
 }
 
 /// Whether something that was done could be shown to be so, with the evidence or what stood against it.

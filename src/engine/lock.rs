@@ -1,0 +1,115 @@
+//! One run owns a container at a time: a lock file per container, which the kernel lets go of when its owner dies.
+
+use std::fs::{File, OpenOptions, Permissions};
+use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use crate::action::Subject;
+
+/// Held for as long as this lives.
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    #[error(
+        "{container} belongs to another run ({owner}); wait for it to end, or take other targets"
+    )]
+    Taken { container: String, owner: String },
+    #[error("locking {container} in {}: {source}", dir.display())]
+    Failed {
+        container: String,
+        dir: PathBuf,
+        source: io::Error,
+    },
+}
+
+/// Where the locks of every user of this machine are.
+pub fn directory() -> PathBuf {
+    std::env::temp_dir().join("chaosrun-locks")
+}
+
+/// Takes the container for this run.
+///
+/// # Errors
+/// Another run has it, or the lock file cannot be made.
+pub fn take(dir: &Path, subject: &Subject, run: &str) -> Result<Lock, LockError> {
+    let failed = |source| LockError::Failed {
+        container: subject.name.clone(),
+        dir: dir.into(),
+        source,
+    };
+    let mut file = open(dir, &subject.id).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(std::fs::TryLockError::WouldBlock) => {
+            let mut owner = String::new();
+            // Who it is only makes the message better: without it, it is still taken.
+            let _read = file.read_to_string(&mut owner);
+            let owner = if owner.is_empty() {
+                "its name is not known".into()
+            } else {
+                owner
+            };
+            return Err(LockError::Taken {
+                container: subject.name.clone(),
+                owner,
+            });
+        }
+        Err(std::fs::TryLockError::Error(error)) => return Err(failed(error)),
+    }
+    file.set_len(0)
+        .and_then(|()| file.rewind())
+        .and_then(|()| write!(file, "{run}, pid {}", std::process::id()))
+        .map_err(failed)?;
+    Ok(Lock { _file: file })
+}
+
+/// Shared by all users: whoever may talk to the engine must see the others' locks.
+fn open(dir: &Path, id: &str) -> io::Result<File> {
+    if !dir.exists() {
+        std::fs::create_dir_all(dir)?;
+        std::fs::set_permissions(dir, Permissions::from_mode(0o1777))?;
+    }
+    let path = dir.join(id);
+    let existed = path.exists();
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .read(true)
+        .write(true)
+        .open(&path)?;
+    if !existed {
+        file.set_permissions(Permissions::from_mode(0o666))?;
+    }
+    Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(n: u32) -> Subject {
+        Subject {
+            id: format!("id{n}"),
+            name: format!("node-{n}"),
+        }
+    }
+
+    #[test]
+    fn a_second_run_is_told_who_has_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = take(dir.path(), &node(1), "run-a").unwrap();
+        let error = take(dir.path(), &node(1), "run-b").unwrap_err().to_string();
+        assert!(
+            error.contains("node-1 belongs to another run (run-a, pid "),
+            "{error}"
+        );
+        take(dir.path(), &node(2), "run-b").unwrap();
+        drop(first);
+        take(dir.path(), &node(1), "run-b").unwrap();
+    }
+}

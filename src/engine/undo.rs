@@ -1,0 +1,167 @@
+//! Taking an action back: idempotent, retried, bounded, verified. The same code serves a run and a recovery.
+
+use std::time::Duration;
+
+use tokio::time::{sleep, timeout};
+
+use crate::action::{Action, Change, Condition, Subject, Undo};
+use crate::clock::Clock;
+use crate::history::Proof;
+use crate::inventory::Instance;
+use crate::runtime::Runtime;
+use crate::units::format_duration;
+
+/// All that one undo may take, whatever happens to the run.
+pub const BUDGET: Duration = Duration::from_secs(30);
+
+/// Between looks, at first and at most.
+const LOOK: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(100));
+
+/// How an undo went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Undone {
+    pub proof: Proof,
+    /// What the system itself should have done and did not.
+    pub shortcoming: Option<String>,
+}
+
+impl Undone {
+    fn verified(evidence: String) -> Self {
+        Self {
+            proof: Proof {
+                holds: true,
+                evidence,
+            },
+            shortcoming: None,
+        }
+    }
+
+    fn unverified(evidence: String) -> Self {
+        Self {
+            proof: Proof {
+                holds: false,
+                evidence,
+            },
+            shortcoming: None,
+        }
+    }
+}
+
+/// Takes `action` back. `patient`: may the system be given its time to do it by itself ([`Undo::Await`])?
+pub async fn undo(runtime: &dyn Runtime, action: &Action, patient: bool) -> Undone {
+    match &action.undo {
+        Undo::None { why } => Undone::verified(format!("nothing to undo: {why}")),
+        Undo::Change { change, until } => make(runtime, &action.subject, change, until).await,
+        Undo::Await {
+            until,
+            within,
+            otherwise,
+        } => {
+            let within = if patient { *within } else { Duration::ZERO };
+            match wait_for(runtime, &action.subject, until, within).await {
+                Ok(evidence) => Undone::verified(evidence),
+                Err(seen) => {
+                    let mut undone =
+                        make(runtime, &action.subject, otherwise, &Condition::Running).await;
+                    undone.shortcoming = patient.then(|| {
+                        format!(
+                            "its restart policy had not brought it back after {} ({seen}); chaosrun did",
+                            format_duration(within)
+                        )
+                    });
+                    undone
+                }
+            }
+        }
+    }
+}
+
+/// Repeats the change until the condition is seen to hold.
+async fn make(
+    runtime: &dyn Runtime,
+    subject: &Subject,
+    change: &Change,
+    until: &Condition,
+) -> Undone {
+    let mut last = String::from("nothing was tried");
+    let attempts = async {
+        loop {
+            match look(runtime, subject, until).await {
+                Look::Holds(evidence) => return Undone::verified(evidence),
+                Look::Gone => {
+                    let why = format!(
+                        "{} is gone: it cannot be undone ({})",
+                        subject.name,
+                        change.phrase()
+                    );
+                    return Undone::unverified(why);
+                }
+                Look::Not(_) => {}
+            }
+            last = match runtime.apply(subject, change).await {
+                Err(error) => error.to_string(),
+                Ok(()) => match wait_for(runtime, subject, until, Duration::from_secs(5)).await {
+                    Ok(evidence) => return Undone::verified(evidence),
+                    Err(seen) => seen,
+                },
+            };
+            sleep(LOOK.1).await;
+        }
+    };
+    match timeout(BUDGET, attempts).await {
+        Ok(undone) => undone,
+        Err(_) => Undone::unverified(format!(
+            "{}: tried to {} for {}, and still: {last}",
+            subject.name,
+            change.phrase(),
+            format_duration(BUDGET)
+        )),
+    }
+}
+
+enum Look {
+    Holds(String),
+    Not(String),
+    Gone,
+}
+
+async fn look(runtime: &dyn Runtime, subject: &Subject, condition: &Condition) -> Look {
+    match runtime.observe(&subject.id).await {
+        Err(error) => Look::Not(error.to_string()),
+        Ok(now) => judge(condition, now.as_ref()),
+    }
+}
+
+fn judge(condition: &Condition, now: Option<&Instance>) -> Look {
+    match condition.check(now) {
+        Ok(evidence) => Look::Holds(evidence),
+        Err(_) if now.is_none() => Look::Gone,
+        Err(seen) => Look::Not(seen),
+    }
+}
+
+/// Looks until the condition holds, at least once; the last thing seen when it does not within the time.
+///
+/// # Errors
+/// What was seen instead.
+pub async fn wait_for(
+    runtime: &dyn Runtime,
+    subject: &Subject,
+    condition: &Condition,
+    within: Duration,
+) -> Result<String, String> {
+    let clock = Clock::start();
+    let mut pause = LOOK.0;
+    loop {
+        let seen = match look(runtime, subject, condition).await {
+            Look::Holds(evidence) => return Ok(evidence),
+            Look::Gone => return Err("the container is gone".into()),
+            Look::Not(seen) => seen,
+        };
+        if u128::from(clock.now()) >= within.as_micros() {
+            return Err(seen);
+        }
+        sleep(pause).await;
+        pause = (pause * 2).min(LOOK.1);
+    }
+}
