@@ -11,7 +11,7 @@ use crate::clock::Clock;
 use crate::history::{Bucket, Tally};
 use crate::inventory::Inventory;
 use crate::runtime::Runtime;
-use crate::scenario::Secrets;
+use crate::scenario::{Secrets, Target};
 use crate::units::Micros;
 
 /// What every probe of a run shares.
@@ -21,6 +21,8 @@ pub struct Context {
     pub runtime: Arc<dyn Runtime>,
     /// The system as last seen; follows the engine's events. Service names resolve through it.
     pub world: watch::Receiver<Arc<Inventory>>,
+    /// The scenario's, for probes that look at or into containers.
+    pub targets: Arc<[Target]>,
     pub secrets: Arc<Secrets>,
     pub readings: mpsc::Sender<Reading>,
 }
