@@ -28,15 +28,15 @@ pub(super) fn main(dir: &Path, format: Format) -> u8 {
 
 fn read(path: &Path) -> Result<Record, String> {
     let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
-    let mut record = Record::default();
     let mut reader = history::Reader::default();
-    for line in BufReader::new(file).lines() {
+    let mut record = Record::default();
+    for line in BufReader::new(file).split(b'\n') {
         let line = line.map_err(|error| error.to_string())?;
-        if let Some(entry) = reader.line(&line).map_err(|error| error.to_string())? {
+        if let Some(entry) = reader.push(&line).map_err(|error| error.to_string())? {
             record.apply(&entry);
         }
     }
-    reader.finish().map_err(|error| error.to_string())?;
+    record.torn = reader.finish().map_err(|error| error.to_string())?;
     Ok(record)
 }
 
