@@ -3,6 +3,24 @@
 //! Request *k* is due at `start + k/rate`, whatever happened to the ones before it. Its latency counts from when it was due,
 //! it has a timeout, and one that could not be sent counts as bad. A prober keeps no samples: it sends [`Reading`]s.
 
+mod collector;
+mod container;
+mod exec;
+mod http;
+mod names;
+mod pacer;
+mod pool;
+mod prober;
+mod resolver;
+mod scheduler;
+mod shot;
+mod tcp;
+#[cfg(test)]
+mod testing;
+mod tls;
+
+pub use prober::{Prober, saturate, start};
+
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
@@ -42,7 +60,7 @@ pub enum Reading {
 #[derive(Debug, Clone)]
 pub struct Pulse {
     pub at: Micros,
-    /// Samples that got their result since the last pulse.
+    /// Samples that got their result since the last pulse, in the order in which they got it.
     pub tally: Tally,
     /// Every sample due before this has its result.
     pub settled: Micros,
