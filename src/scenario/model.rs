@@ -19,6 +19,8 @@ pub struct Scenario {
     pub path: PathBuf,
     /// Its text. Secrets are not in it: they come from elsewhere.
     pub source: String,
+    /// `[vars]` with the values in use, wherever each came from.
+    pub vars: BTreeMap<String, String>,
     pub title: Option<String>,
     pub seed: Option<u64>,
     pub system: System,
