@@ -72,7 +72,7 @@ impl Node {
 
     /// As the primary.
     pub(super) async fn here(&self, request: &Request) -> Outcome {
-        if self.raft.metrics().borrow().state != ServerState::Leader {
+        if !self.is_acknowledged() {
             return Err(Failure::NotHere("this node is not the primary".into()));
         }
         match request {
@@ -100,6 +100,13 @@ impl Node {
                 }
             }
         }
+    }
+
+    /// Has a majority followed this primary? One that was killed and comes back believes to be it until it hears otherwise.
+    fn is_acknowledged(&self) -> bool {
+        let metrics = self.raft.metrics();
+        let now = metrics.borrow();
+        now.state == ServerState::Leader && now.millis_since_quorum_ack.is_some()
     }
 
     async fn pass_on(&self, primary: u64, request: &Request) -> Outcome {
