@@ -2,6 +2,7 @@
 
 pub mod blast;
 pub mod pick;
+pub mod support;
 
 #[cfg(test)]
 pub(crate) mod tests {
