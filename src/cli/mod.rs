@@ -86,10 +86,7 @@ enum Command {
     },
     /// A node of the built-in demo system
     #[command(hide = true)]
-    QuorumNode {
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        args: Vec<String>,
-    },
+    QuorumNode(crate::demo::Args),
 }
 
 #[derive(Debug, Args)]
@@ -171,7 +168,7 @@ fn dispatch(cli: Cli) -> u8 {
             Command::Report { dir, format } => report::main(&dir, format),
             Command::Reaper { journal } => reaper::main(&journal).await,
             Command::Agent { args } => crate::agent::main(&args).await,
-            Command::QuorumNode { args } => match crate::demo::main(&args).await {
+            Command::QuorumNode(args) => match crate::demo::run(args).await {
                 Ok(()) => code::OK,
                 Err(why) => {
                     term::error(&why, "");

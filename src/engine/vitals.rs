@@ -7,7 +7,7 @@ use crate::history::Tally;
 use crate::probe::Pulse;
 use crate::scenario::{Guard, Probe};
 use crate::units::Micros;
-use crate::verdict::measure;
+use crate::verdict::{measure, objective};
 
 #[derive(Debug)]
 pub struct Vitals {
@@ -122,10 +122,6 @@ impl Watch {
             .filter(|(at, _)| *at > start)
             .for_each(|(_, tally)| sum.merge(tally));
         let value = measure(self.guard.trips.metric, &sum, over)?;
-        self.guard
-            .trips
-            .relation
-            .holds(value, self.guard.trips.value)
-            .then_some(value)
+        objective::holds(&self.guard.trips, value).then_some(value)
     }
 }

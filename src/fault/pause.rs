@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `target` | | who is hit |
 //!
-//! *Effect*: the engine shows it as paused. *Undo*: it is unpaused and runs. *Lasts* for the step's `for`, 5 s without one.
+//! *Effect*: the engine shows it as paused. *Undo*: it is unpaused; one that died meanwhile is not started. *Lasts* for the step's `for`, 5 s without one.
 //!
 //! ```toml
 //! for = "10s"
@@ -39,7 +39,7 @@ pub(super) fn lower(instance: &Instance) -> Vec<Action> {
         effect: Condition::Paused,
         undo: Undo::Change {
             change: Change::Unpause,
-            until: Condition::Running,
+            until: Condition::NotPaused,
         },
     }]
 }
@@ -61,7 +61,7 @@ mod tests {
             action.undo,
             Undo::Change {
                 change: Change::Unpause,
-                until: Condition::Running
+                until: Condition::NotPaused
             }
         );
     }

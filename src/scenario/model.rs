@@ -160,6 +160,18 @@ pub enum ProbeKind {
     Container(ContainerProbe),
 }
 
+impl ProbeKind {
+    /// Its key in a scenario.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Http(_) => "http",
+            Self::Tcp(_) => "tcp",
+            Self::Exec(_) => "exec",
+            Self::Container(_) => "container",
+        }
+    }
+}
+
 #[derive(Debug, Clone)]
 pub struct HttpProbe {
     /// Upper case.

@@ -113,13 +113,14 @@ impl<'a> Drive<'a> {
             clock: run.clock,
             runtime: Arc::clone(&run.runtime),
             world: seen,
+            targets: run.scenario.targets.clone().into(),
             secrets: Arc::clone(&run.secrets),
             readings: send,
         };
         let mut probers = Vec::new();
         let mut broken = Vec::new();
         for (index, spec) in run.scenario.probes.iter().enumerate() {
-            match probe::start(index, spec, &run.scenario.targets, context.clone()) {
+            match probe::start(index, spec, context.clone()) {
                 Ok(prober) => probers.push(prober),
                 Err(why) => broken.push(format!("probe {}: {why}", spec.name)),
             }
