@@ -80,10 +80,7 @@ enum Command {
     Reaper { journal: PathBuf },
     /// The helper next to a target
     #[command(hide = true)]
-    Agent {
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        args: Vec<String>,
-    },
+    Agent { job: std::ffi::OsString },
     /// A node of the built-in demo system
     #[command(hide = true)]
     QuorumNode(crate::demo::Args),
@@ -124,8 +121,8 @@ enum Format {
 }
 
 impl VarArgs {
-    fn into_map(self) -> BTreeMap<String, String> {
-        self.vars.into_iter().collect()
+    fn to_map(&self) -> BTreeMap<String, String> {
+        self.vars.iter().cloned().collect()
     }
 }
 
@@ -152,6 +149,9 @@ pub fn main() -> u8 {
 
 fn dispatch(cli: Cli) -> u8 {
     let command = cli.command.unwrap_or(Command::Run(cli.run));
+    if let Command::Agent { job } = command {
+        return crate::agent::main([job]);
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -162,12 +162,11 @@ fn dispatch(cli: Cli) -> u8 {
     let code = runtime.block_on(async {
         match command {
             Command::Run(args) => run::main(args).await,
-            Command::Check { files, vars } => check::main(&files, vars.into_map()),
-            Command::Plan { files, seed, vars } => plan::main(&files, seed, vars.into_map()).await,
+            Command::Check { files, vars } => check::main(&files, vars.to_map()),
+            Command::Plan { files, seed, vars } => plan::main(&files, seed, vars.to_map()).await,
             Command::Recover { list } => recover::main(list).await,
             Command::Report { dir, format } => report::main(&dir, format),
             Command::Reaper { journal } => reaper::main(&journal).await,
-            Command::Agent { args } => crate::agent::main(&args).await,
             Command::QuorumNode(args) => match crate::demo::run(args).await {
                 Ok(()) => code::OK,
                 Err(why) => {

@@ -73,7 +73,7 @@ fn render(scenario: &Scenario, preview: &Preview, seed: Option<u64>) -> String {
 fn table(head: &[&str]) -> Table {
     let mut table = Table::new();
     table
-        .load_preset(presets::UTF8_HORIZONTAL_ONLY)
+        .load_style(presets::UTF8_HORIZONTAL_ONLY)
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_width(term::width().try_into().unwrap_or(u16::MAX))
         .set_header(head);

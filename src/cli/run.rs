@@ -17,7 +17,7 @@ use crate::verdict;
 
 pub(super) async fn main(args: RunArgs) -> u8 {
     let clock = Clock::start();
-    let vars = args.vars.clone().into_map();
+    let vars = args.vars.to_map();
     let Some(scenarios) = files::load(&args.files, &vars) else { return code::USAGE };
     let mut secrets = Vec::new();
     for scenario in &scenarios {
@@ -36,8 +36,8 @@ pub(super) async fn main(args: RunArgs) -> u8 {
             return code::BUG;
         }
     };
-    let docker = match Docker::connect().await {
-        Ok(docker) => docker,
+    let mut connected = match Docker::connect().await {
+        Ok(docker) => Some(docker),
         Err(error) => {
             term::error(&error.to_string(), error.hint());
             return code::INCONCLUSIVE;
@@ -52,7 +52,18 @@ pub(super) async fn main(args: RunArgs) -> u8 {
             break;
         }
         let clock = if turn == 0 { clock } else { Clock::start() };
-        codes.push(one(&args, scenario, secrets, &docker, clock, stop.clone()).await);
+        // Each run has a connection of its own: what it makes carries its label.
+        let docker = match connected.take() {
+            Some(docker) => Ok(docker),
+            None => Docker::connect().await,
+        };
+        codes.push(match docker {
+            Ok(docker) => one(&args, scenario, secrets, docker, clock, stop.clone()).await,
+            Err(error) => {
+                term::error(&error.to_string(), error.hint());
+                code::INCONCLUSIVE
+            }
+        });
     }
     verdict::worst(&codes)
 }
@@ -73,7 +84,7 @@ async fn one(
     args: &RunArgs,
     scenario: Scenario,
     secrets: Secrets,
-    docker: &Docker,
+    docker: Docker,
     clock: Clock,
     stop: Stop,
 ) -> u8 {
@@ -83,9 +94,9 @@ async fn one(
     let live = Live::new(term::color(&stderr()), args.quiet, term::width());
     let setup = Setup {
         seed,
-        runtime: Arc::new(docker.clone().with_run(&run)),
+        endpoint: docker.endpoint(),
+        runtime: Arc::new(docker.with_run(&run)),
         run,
-        endpoint: docker.endpoint().into(),
         began: clock::wall().to_string(),
         clock,
         secrets,

@@ -118,7 +118,7 @@ pub fn needs(actions: &[Action]) -> Vec<(Subject, Capability)> {
 /// # Errors
 /// The engine refused one: its own words. Others may have been applied.
 pub async fn apply(runtime: &dyn Runtime, actions: &[Action]) -> Result<Proof, String> {
-    let applied: Vec<Result<(), String>> = stream::iter(actions)
+    let applied: Vec<Result<(), String>> = stream::iter(actions.to_vec())
         .map(|action| async move {
             let tried = format!(
                 "{}: could not {}",
@@ -138,7 +138,7 @@ pub async fn apply(runtime: &dyn Runtime, actions: &[Action]) -> Result<Proof, S
 }
 
 async fn prove(runtime: &dyn Runtime, actions: &[Action]) -> Proof {
-    let seen: Vec<(bool, String)> = stream::iter(actions)
+    let seen: Vec<(bool, String)> = stream::iter(actions.to_vec())
         .map(|action| async move {
             let name = &action.subject.name;
             match wait_for(runtime, &action.subject, &action.effect, EFFECT_WITHIN).await {

@@ -13,7 +13,7 @@ use super::undo::{BUDGET, undo_all};
 use super::world::differences;
 use crate::action::{Action, Subject};
 use crate::history::{Difference, Event, Proof};
-use crate::inventory::Inventory;
+use crate::inventory::{Inventory, State};
 use crate::runtime::{Result as RuntimeResult, Scope};
 use crate::units::format_duration;
 

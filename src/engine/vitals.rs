@@ -64,10 +64,8 @@ impl Vitals {
     }
 
     /// What each probe has seen so far.
-    pub fn tallies(&self) -> impl Iterator<Item = (&str, &Tally)> {
-        self.probes
-            .iter()
-            .map(|vital| (vital.name.as_str(), &vital.tally))
+    pub fn tallies(&self) -> impl Iterator<Item = &Tally> {
+        self.probes.iter().map(|vital| &vital.tally)
     }
 
     /// Has this probe had good samples only for so long, counted from `since` at the earliest?

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{blast, pick, select, support};
 use crate::inventory::{Instance, Inventory};
 use crate::scenario::{OnEmpty, Scenario, Slo, Step, Target, Trigger, Window};
-use crate::units::format_duration;
+use crate::units::{Rate, format_duration};
 
 /// The whole plan.
 #[derive(Debug, Clone, PartialEq)]
@@ -228,9 +228,9 @@ fn hold(step: &Step) -> String {
 }
 
 fn claim(scenario: &Scenario, slo: &Slo) -> Claim {
-    let rate = scenario.probe(&slo.probe).map_or(0.0, |probe| probe.rate.0);
+    let rate = scenario.probe(&slo.probe).map_or(Rate(0.0), |probe| probe.rate);
     let (least, most) = window(scenario, &slo.during);
-    let samples = |long: Duration| (long.as_secs_f64() * rate).round() as u64;
+    let samples = |long: Duration| (long.as_secs_f64() * rate.0).round() as u64;
     Claim {
         slo: slo.clone(),
         needed: support::samples_needed(&slo.objective),

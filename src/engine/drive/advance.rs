@@ -4,7 +4,7 @@ use super::{Drive, IDLE, Next, Progress, STOP_WAITS, State, micros};
 use crate::history::{Event, Impediment, Phase};
 use crate::scenario::Trigger;
 use crate::units::{Micros, format_duration};
-use crate::verdict;
+use crate::verdict::{baseline, window::Range};
 
 impl Drive<'_> {
     /// Does everything whose time has come.
@@ -42,9 +42,7 @@ impl Drive<'_> {
                 return Next::WaitUntil(next.min(self.baseline_end));
             }
             self.baseline_judged = true;
-            if let Some(why) =
-                verdict::baseline::unhealthy(&self.run.scenario.slos, self.vitals.tallies())
-            {
+            if let Some(why) = self.unhealthy() {
                 self.halt_impeded(Impediment::Baseline, why);
                 return Next::WaitUntil(now);
             }
@@ -71,6 +69,15 @@ impl Drive<'_> {
             return Next::WaitUntil(now);
         }
         Next::WaitUntil(next)
+    }
+
+    /// Why no fault may be injected: what is broken before cannot be blamed on one.
+    fn unhealthy(&self) -> Option<String> {
+        let scenario = &self.run.scenario;
+        let range = Range { from: self.since, to: self.baseline_end };
+        scenario.probes.iter().zip(self.vitals.tallies()).find_map(|(probe, seen)| {
+            baseline::unhealthy(&scenario.slos, &probe.name, probe.timeout, seen, range)
+        })
     }
 
     /// When a step is due; `None` while that depends on what has not happened yet.
