@@ -1,6 +1,6 @@
 //! The scenario language: TOML text → [`Scenario`], or every problem of the file at once.
 //!
-//! [`check`] is the way in. It parses into toml's spanned document and walks that with a [`cursor::Cursor`] a table; there
+//! [`check`] is the way in. It parses into toml's spanned document and walks that with a `Cursor` a table; there
 //! is one file a section. A reader that meets a problem reports it and goes on with a default: whatever was reported, the
 //! scenario as a whole is refused in the end.
 

@@ -244,7 +244,8 @@ fn boundary(source: &str, at: usize) -> usize {
 fn line_around(source: &str, at: usize) -> Range<usize> {
     let start = source[..at].rfind('\n').map_or(0, |n| n + 1);
     let end = source[at..].find('\n').map_or(source.len(), |n| at + n);
-    start..end
+    let line = source[start..end].trim_end_matches('\r');
+    start..(start + line.len()).max(at)
 }
 
 /// From 1.
@@ -301,6 +302,16 @@ mod tests {
     error: no var `x`
     --> a.toml
     "#);
+    }
+
+    #[test]
+    fn line_breaks_of_windows_leave_no_trace() {
+        let shown = one(
+            "a = 1\r\nb = 2\r\n",
+            Problem::new(7..8, "bad").also(0..1, "x"),
+        );
+        assert!(shown.contains("2 | b = 2\n"), "{shown}");
+        assert!(shown.contains("1 | a = 1\n"), "{shown}");
     }
 
     #[test]
