@@ -146,7 +146,10 @@ mod tests {
             ", network = \"shop_default\"",
         ] {
             let fault = read(&format!("disconnect = {{ target = \"t\"{network} }}"));
-            assert_eq!(fault.lower(&instance).unwrap(), [expected.clone()]);
+            assert_eq!(
+                fault.lower(&instance).unwrap(),
+                std::slice::from_ref(&expected)
+            );
         }
     }
 

@@ -61,6 +61,14 @@ impl<'a> Cursor<'a> {
         self.table.contains_key(key)
     }
 
+    /// Is there a key that was meant to be one of these? Its own problem is enough then.
+    pub(crate) fn has_misspelt(&self, keys: &[&str]) -> bool {
+        self.table.keys().any(|key| {
+            let key = key.get_ref().as_ref();
+            !self.asked.contains(&key) && did_you_mean(key, keys.iter().copied()).is_some()
+        })
+    }
+
     fn peek(&self, key: &str) -> Option<Entry<'a>> {
         let (key, value) = self.table.get_key_value(key)?;
         Some(Entry {
@@ -75,7 +83,7 @@ impl<'a> Cursor<'a> {
     /// `example` is what could stand there: `key = "value"`.
     pub(crate) fn required(&mut self, key: &'static str, example: &str) -> Option<Entry<'a>> {
         let entry = self.get(key);
-        if entry.is_none() {
+        if entry.is_none() && !self.has_misspelt(&[key]) {
             self.report(
                 self.problem(format!("{} has no `{key}`", self.what))
                     .hint(format!("add `{example}`"))
@@ -99,10 +107,6 @@ impl<'a> Cursor<'a> {
             Duration::ZERO => Err("expected more than zero".into()),
             duration => Ok(duration),
         })
-    }
-
-    pub(crate) fn text(&mut self, key: &'static str) -> Option<String> {
-        self.get(key)?.text()
     }
 
     pub(crate) fn word(&mut self, key: &'static str) -> Option<String> {
@@ -137,7 +141,7 @@ impl<'a> Cursor<'a> {
         let mut found = found.into_iter();
         let first = found.next();
         match &first {
-            None if self.refused.is_empty() => self.report(
+            None if self.refused.is_empty() && !self.has_misspelt(keys) => self.report(
                 self.problem(format!("{} has no {kinds}", self.what))
                     .expected(format!("expected one of {}", either(keys.iter().copied())))
                     .hint(format!("add `{example}`"))

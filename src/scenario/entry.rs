@@ -91,10 +91,10 @@ impl<'a> Entry<'a> {
 
     /// A value written as text, such as `"10s"`. A bare number is read too, if `parse` takes it.
     pub(crate) fn parse<T>(&self, parse: impl Fn(&str) -> Result<T, String>) -> Option<T> {
-        let (text, bare) = match self.value {
-            DeValue::Integer(number) if number.radix() == 10 => (number.as_str().to_owned(), true),
-            DeValue::Float(number) => (number.as_str().to_owned(), true),
-            DeValue::String(_) => (self.text()?, false),
+        let text = match self.value {
+            DeValue::Integer(number) if number.radix() == 10 => number.as_str().to_owned(),
+            DeValue::Float(number) => number.as_str().to_owned(),
+            DeValue::String(_) => self.text()?,
             _ => {
                 let expected = parse("").err();
                 let expected = expected.as_deref().unwrap_or("expected a text in quotes");
@@ -108,10 +108,9 @@ impl<'a> Entry<'a> {
                 let problem = self
                     .problem(format!("{} cannot be {}", quote(self.key), quote(&text)))
                     .expected(expected);
-                self.report(if bare {
-                    problem.hint("values with a unit are written in quotes")
-                } else {
-                    problem
+                self.report(match with_unit(&text, parse) {
+                    Some(hint) => problem.hint(hint),
+                    None => problem,
                 });
                 None
             }
@@ -277,6 +276,20 @@ impl<'a> Entry<'a> {
         );
         None
     }
+}
+
+/// The value with the unit that it lacks, if that is all that it lacks.
+fn with_unit<T>(text: &str, parse: impl Fn(&str) -> Result<T, String>) -> Option<String> {
+    let text = text.trim();
+    if !text.ends_with(|c: char| c.is_ascii_digit()) {
+        return None;
+    }
+    let digits = text.chars().filter(char::is_ascii_digit).count();
+    // Nobody times a request in hundreds of seconds.
+    let units = ["%", "/s", if digits < 3 { "s" } else { "ms" }];
+    let mut with_units = units.iter().map(|unit| format!("{text}{unit}"));
+    let good = with_units.find(|text| parse(text).is_ok())?;
+    Some(format!("did you mean \"{good}\"?"))
 }
 
 /// A table's entries, in the order of the file.

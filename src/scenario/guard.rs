@@ -28,7 +28,8 @@ fn read(entry: &Entry<'_>, probes: &[Probe]) -> Option<Guard> {
     refuse_slow(&mut table);
     let objectives = read_objectives(&mut table, Purpose::Guard, &METRICS[..8]);
     let slow = ["outage", "recovery"].iter().any(|key| table.has(key));
-    if objectives.is_empty() && !slow {
+    let keys: Vec<&str> = watchable().collect();
+    if objectives.is_empty() && !slow && !table.has_misspelt(&keys) {
         table.report(
             table
                 .problem("this guard watches nothing")

@@ -1,6 +1,6 @@
 //! The scenario language: TOML text → [`Scenario`], or every problem of the file at once.
 //!
-//! [`check`] is the way in. It parses into toml's spanned document and walks that with a [`cursor::Cursor`] a table; there
+//! [`check`] is the way in. It parses into toml's spanned document and walks that with a `Cursor` a table; there
 //! is one file a section. A reader that meets a problem reports it and goes on with a default: whatever was reported, the
 //! scenario as a whole is refused in the end.
 
@@ -18,6 +18,7 @@ mod role;
 mod sheet;
 mod slo;
 mod step;
+mod syntax;
 mod system;
 mod target;
 mod template;
@@ -70,7 +71,7 @@ pub fn check(path: &Path, source: &str, inputs: &Inputs) -> Result<Scenario, Pro
     if errors.is_empty() && problems.is_empty() {
         return Ok(scenario);
     }
-    let problems = with_syntax(source, problems, &errors);
+    let problems = syntax::with(source, problems, &errors);
     Err(Problems::new(path, source, problems))
 }
 
@@ -83,7 +84,7 @@ fn read<'a>(
     let mut root = Cursor::new(sheet, table, 0..0, "a scenario".into());
     let vars = vars::read_vars(&mut root, inputs);
     let secrets = vars::read_secrets(&mut root);
-    let title = root.text("title");
+    let title = root.word("title");
     let seed = root.get("seed");
     let system = system::read(&mut root);
     let timing = timing::read(&mut root);
@@ -112,34 +113,6 @@ fn read<'a>(
         steps,
         limits,
     }
-}
-
-/// What the parser could not read may be what another problem misses, and a line with a syntax error has problem enough.
-fn with_syntax(source: &str, problems: Vec<Problem>, errors: &[toml::de::Error]) -> Vec<Problem> {
-    if errors.is_empty() {
-        return problems;
-    }
-    let syntax: Vec<Problem> = errors.iter().take(500).map(|e| syntax(source, e)).collect();
-    let line = |problem: &Problem| {
-        let span = problem.span.as_ref()?;
-        Some(problem::line_of(source, span.start))
-    };
-    let lines: Vec<Option<usize>> = syntax.iter().map(line).collect();
-    let others = problems
-        .into_iter()
-        .filter(|problem| !problem.absence && !lines.contains(&line(problem)));
-    syntax.iter().cloned().chain(others).collect()
-}
-
-fn syntax(source: &str, error: &toml::de::Error) -> Problem {
-    let end = source.len();
-    let span = error.span().unwrap_or(end..end);
-    if error.message() == "duplicate key" {
-        let key = source.get(span.clone()).unwrap_or_default();
-        return Problem::new(span, format!("{} is defined twice", quote(key)))
-            .hint("a name can be given once: rename or remove one of them");
-    }
-    Problem::new(span, format!("not TOML: {}", error.message()))
 }
 
 /// The name of a target or a probe: its key.

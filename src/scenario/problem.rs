@@ -136,7 +136,7 @@ impl Problems {
             None => group = group.element(Origin::path(path)),
             Some(span) => {
                 let view = View::around(&self.source, span, problem.also.as_ref());
-                let mut snippet = Snippet::source(view.text)
+                let mut snippet = Snippet::source(harmless(view.text))
                     .line_start(line_of(&self.source, view.start))
                     .annotation(
                         AnnotationKind::Primary
@@ -159,11 +159,7 @@ impl Problems {
             }
         }
         match &problem.hint {
-            Some(hint) => group.element(
-                Level::HELP
-                    .with_name("hint")
-                    .message(clean(hint)),
-            ),
+            Some(hint) => group.element(Level::HELP.with_name("hint").message(clean(hint))),
             None => group,
         }
     }
@@ -222,9 +218,15 @@ impl<'a> View<'a> {
     }
 }
 
+/// The controls that the renderer lets through, as something of the same length, so that spans stay right.
+fn harmless(text: &str) -> String {
+    let is_c1 = |c: char| matches!(c, '\u{80}'..='\u{9f}');
+    text.replace(is_c1, "\u{b7}")
+}
+
 /// One line without control characters, which could play tricks on a terminal.
 fn clean(text: &str) -> String {
-    normalize_untrusted_str(&text.replace('\n', "\u{240a}"))
+    normalize_untrusted_str(&harmless(text).replace('\n', "\u{240a}"))
 }
 
 fn fits(source: &str, range: &Range<usize>) -> bool {
@@ -242,7 +244,8 @@ fn boundary(source: &str, at: usize) -> usize {
 fn line_around(source: &str, at: usize) -> Range<usize> {
     let start = source[..at].rfind('\n').map_or(0, |n| n + 1);
     let end = source[at..].find('\n').map_or(source.len(), |n| at + n);
-    start..end
+    let line = source[start..end].trim_end_matches('\r');
+    start..(start + line.len()).max(at)
 }
 
 /// From 1.
@@ -269,11 +272,22 @@ mod tests {
 
     #[test]
     fn shows_place_expectation_other_place_and_hint() {
-        let problem = Problem::new(14..15, "`b` is wrong")
+        let problem = Problem::new(11..12, "`b` is wrong")
             .expected("expected 3")
             .also(0..3, "first here")
             .hint("write 3");
-        insta::assert_snapshot!(one("[a]\n# dots\nb = 4\n", problem), @"");
+        insta::assert_snapshot!(one("[a]\n# dots\nb = 4\n", problem), @r#"
+    error: `b` is wrong
+     --> a.toml:3:1
+      |
+    1 | [a]
+      | --- first here
+    2 | # dots
+    3 | b = 4
+      | ^ expected 3
+      |
+      = hint: write 3
+    "#);
     }
 
     #[test]
@@ -284,7 +298,20 @@ mod tests {
             vec![Problem::outside("no var `x`")],
         );
         assert_eq!(problems.iter().next().unwrap().line, None);
-        insta::assert_snapshot!(problems.render(false, 80), @"");
+        insta::assert_snapshot!(problems.render(false, 80), @r#"
+    error: no var `x`
+    --> a.toml
+    "#);
+    }
+
+    #[test]
+    fn line_breaks_of_windows_leave_no_trace() {
+        let shown = one(
+            "a = 1\r\nb = 2\r\n",
+            Problem::new(7..8, "bad").also(0..1, "x"),
+        );
+        assert!(shown.contains("2 | b = 2\n"), "{shown}");
+        assert!(shown.contains("1 | a = 1\n"), "{shown}");
     }
 
     #[test]
@@ -298,11 +325,13 @@ mod tests {
 
     #[test]
     fn control_characters_of_the_file_do_not_reach_the_terminal() {
-        let source = "a = '\u{1b}[31m'";
-        let problem = Problem::new(4..10, "bad \u{1b}[1m")
-            .expected("\u{1b}x")
-            .hint("\u{1b}y");
-        assert!(!one(source, problem).contains('\u{1b}'));
+        let source = "a = '\u{1b}[31m\u{9b}1m'";
+        let problem = Problem::new(4..10, "bad \u{1b}[1m\n\u{9b}")
+            .expected("\u{1b}x\n\u{9b}")
+            .also(0..1, "\u{1b}x\n\u{9b}")
+            .hint("\u{1b}y\n\u{9b}");
+        let shown = one(source, problem);
+        assert!(!shown.contains(['\u{1b}', '\u{9b}']), "{shown}");
     }
 
     proptest::proptest! {

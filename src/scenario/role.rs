@@ -82,7 +82,7 @@ mod tests {
             [
                 "5: this role has no `equals` (add `equals = \"primary\"`)",
                 "5: `exec` cannot be a TOML string [expected the command's words in an array, such as [\"redis-cli\", \"ping\"]]",
-                "5: `timeout` cannot be `2` [expected a duration with its unit, such as \"250ms\", \"10s\" or \"1h30m\"] (values with a unit are written in quotes)",
+                "5: `timeout` cannot be `2` [expected a duration with its unit, such as \"250ms\", \"10s\" or \"1h30m\"] (did you mean \"2s\"?)",
             ]
         );
         assert_eq!(

@@ -48,7 +48,8 @@ fn read(entry: &Entry<'_>, probes: &[Probe], timing: &Timing) -> Vec<Slo> {
     let keys: Vec<&'static str> = METRICS.iter().map(|(key, _)| *key).collect();
     table.not_yet("metric", LATER, &keys);
     let objectives = read_objectives(&mut table, Purpose::Slo, METRICS);
-    if objectives.is_empty() && !LATER.iter().any(|later| table.has(later)) {
+    let later = LATER.iter().any(|later| table.has(later));
+    if objectives.is_empty() && !later && !table.has_misspelt(&keys) {
         table.report(
             table
                 .problem("this SLO promises nothing")

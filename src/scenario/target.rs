@@ -28,7 +28,7 @@ fn read(entry: &Entry<'_>) -> Option<Target> {
             select.extend(read_selectors(&entry));
         }
     }
-    if !written {
+    if !written && !table.has_misspelt(SELECTORS) {
         table.report(
             table
                 .problem(format!("target `{name}` selects nothing"))
@@ -185,7 +185,7 @@ mod tests {
             [
                 "1: target `a` selects nothing [expected at least one of `service`, `container`, `name`, `label`, `image` or `project`] (add `service = \"node\"`)",
                 "3: `name` is not a regular expression [unclosed character class] (`name` is a pattern; for one exact name use `container`)",
-                "4: `pick` cannot be `0` [expected at least 1] (values with a unit are written in quotes)",
+                "4: `pick` cannot be `0` [expected at least 1]",
                 "5: `on_empty` cannot be `skp` [expected `error` or `skip`] (did you mean `skip`?)",
                 "7: `label` cannot be `=x` [expected a label, as \"key\" or \"key=value\"]",
                 "8: unknown key `servcie` in target `c` (did you mean `service`?)",

@@ -52,8 +52,10 @@ fn check_after(sheet: &Sheet<'_>, drafts: &[Draft]) {
                 let others = drafts.iter().filter(|other| other.name != draft.name);
                 others.map(|other| other.name.as_str()).take(100)
             };
-            let hint = did_you_mean(name, others())
-                .unwrap_or_else(|| format!("known here: {}", either(others().take(10))));
+            let hint = did_you_mean(name, others()).unwrap_or_else(|| match drafts.len() {
+                1 => "there is no other step: say `at = \"...\"`".into(),
+                _ => format!("known here: {}", either(others().take(10))),
+            });
             sheet.report(
                 Problem::new(
                     draft.trigger_place.clone(),

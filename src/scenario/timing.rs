@@ -68,7 +68,7 @@ mod tests {
             problems(&format!("{text}{PROBE}")),
             [
                 "2: `baseline` cannot be `0s` [expected more than zero]",
-                "3: `recovery` cannot be `5` [expected a duration with its unit, such as \"250ms\", \"10s\" or \"1h30m\"]",
+                "3: `recovery` cannot be `5` [expected a duration with its unit, such as \"250ms\", \"10s\" or \"1h30m\"] (did you mean \"5s\"?)",
                 "4: steady for 1m cannot be seen within a recovery of 20s (raise `recovery`, or lower `steady`)",
             ]
         );

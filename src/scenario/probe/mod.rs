@@ -110,7 +110,6 @@ mod tests {
                 "1: probe `a` has no kind of probe [expected one of `http`, `tcp`, `exec` or `container`] (add `http = { url = \"http://node:8080/\" }`)",
                 "5: probe `b` has more than one kind of probe [a second one] (keep one of them)",
                 "7: the probe `redis` is not yet supported [expected `http`, `tcp`, `exec` or `container`]",
-                "8: probe `d` has no kind of probe [expected one of `http`, `tcp`, `exec` or `container`] (add `http = { url = \"http://node:8080/\" }`)",
                 "9: unknown key `htpp` in probe `d` (did you mean `http`?)",
             ]
         );
