@@ -1,5 +1,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    ExitCode::from(chaosrun::cli::main())
+    chaosrun::cli::main()
 }

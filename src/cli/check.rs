@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use super::{code, files, term};
 
 pub(super) fn main(named: &[PathBuf], vars: BTreeMap<String, String>) -> u8 {
-    let Some(scenarios) = files::load(named, &vars) else { return code::USAGE };
+    let Some(scenarios) = files::load(named, &vars) else {
+        return code::USAGE;
+    };
     for scenario in scenarios {
         term::data(&format!(
             "{}: ok ({} steps, {} probes, {} objectives)",

@@ -42,7 +42,10 @@ fn load_one(file: &Path, vars: &BTreeMap<String, String>) -> Option<Scenario> {
             return None;
         }
     };
-    let inputs = Inputs { vars: vars.clone(), env: environment() };
+    let inputs = Inputs {
+        vars: vars.clone(),
+        env: environment(),
+    };
     match scenario::check(file, &source, &inputs) {
         Ok(scenario) => Some(scenario),
         Err(problems) => {
@@ -55,7 +58,9 @@ fn load_one(file: &Path, vars: &BTreeMap<String, String>) -> Option<Scenario> {
 fn read(file: &Path) -> Result<String, String> {
     let mut bytes = Vec::new();
     let open = std::fs::File::open(file).map_err(|error| error.to_string())?;
-    open.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    open.take(MAX_BYTES + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| error.to_string())?;
     if bytes.len() as u64 > MAX_BYTES {
         return Err("it is larger than 1 MiB: this is no scenario".into());
     }
@@ -69,17 +74,27 @@ fn expand(path: &Path) -> Result<Vec<PathBuf>, Trouble> {
         return if path.exists() {
             Ok(vec![path.into()])
         } else {
-            Err((format!("there is no file {}", path.display()), "paths are relative to where you are"))
+            Err((
+                format!("there is no file {}", path.display()),
+                "paths are relative to where you are",
+            ))
         };
     }
-    let entries = std::fs::read_dir(path).map_err(|error| (format!("reading {}: {error}", path.display()), ""))?;
+    let entries = std::fs::read_dir(path)
+        .map_err(|error| (format!("reading {}: {error}", path.display()), ""))?;
     let mut files: Vec<PathBuf> = entries
         .filter_map(|entry| entry.ok().map(|entry| entry.path()))
-        .filter(|file| file.extension().is_some_and(|extension| extension == "toml"))
+        .filter(|file| {
+            file.extension()
+                .is_some_and(|extension| extension == "toml")
+        })
         .collect();
     files.sort();
     if files.is_empty() {
-        return Err((format!("no scenario (*.toml) in {}", path.display()), "a folder is run as a suite of its files"));
+        return Err((
+            format!("no scenario (*.toml) in {}", path.display()),
+            "a folder is run as a suite of its files",
+        ));
     }
     Ok(files)
 }

@@ -14,6 +14,7 @@ mod term;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -29,7 +30,12 @@ pub mod code {
 
 /// Does this containerised system keep its promises while a named fault is happening?
 #[derive(Debug, Parser)]
-#[command(name = "chaosrun", version, max_term_width = 100, args_conflicts_with_subcommands = true)]
+#[command(
+    name = "chaosrun",
+    version,
+    max_term_width = 100,
+    args_conflicts_with_subcommands = true
+)]
 #[command(after_help = "`chaosrun FILE|DIR…` is `chaosrun run FILE|DIR…`.\n\n\
     Exit codes: 0 passed, 1 failed, 2 wrong usage or scenario, 3 inconclusive, 4 aborted by a guard,\n\
     5 dirty (a revert could not be verified), 70 a bug in chaosrun, 130 and 143 interrupted.")]
@@ -132,27 +138,32 @@ fn pair(text: &str) -> Result<(String, String), String> {
 }
 
 /// Runs the command line; answers with the exit code.
-pub fn main() -> u8 {
+pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are no errors; where even printing fails there is nobody to tell.
             let _unread = error.print();
-            return if error.use_stderr() { code::USAGE } else { code::OK };
+            return ExitCode::from(if error.use_stderr() {
+                code::USAGE
+            } else {
+                code::OK
+            });
         }
     };
-    match std::panic::catch_unwind(|| dispatch(cli)) {
-        Ok(code) => code,
-        Err(_) => after_a_panic(),
+    if let Some(Command::Agent { job }) = cli.command {
+        return crate::agent::main([job]);
     }
+    let code = std::panic::catch_unwind(|| dispatch(cli)).unwrap_or_else(|_| after_a_panic());
+    ExitCode::from(code)
 }
 
 fn dispatch(cli: Cli) -> u8 {
     let command = cli.command.unwrap_or(Command::Run(cli.run));
-    if let Command::Agent { job } = command {
-        return crate::agent::main([job]);
-    }
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => {
             term::error(&format!("starting the async runtime: {error}"), "");
@@ -166,6 +177,7 @@ fn dispatch(cli: Cli) -> u8 {
             Command::Plan { files, seed, vars } => plan::main(&files, seed, vars.to_map()).await,
             Command::Recover { list } => recover::main(list).await,
             Command::Report { dir, format } => report::main(&dir, format),
+            Command::Agent { .. } => code::USAGE,
             Command::Reaper { journal } => reaper::main(&journal).await,
             Command::QuorumNode(args) => match crate::demo::run(args).await {
                 Ok(()) => code::OK,
@@ -183,8 +195,14 @@ fn dispatch(cli: Cli) -> u8 {
 
 /// The default hook has told what happened. What was done to a system is undone even so.
 fn after_a_panic() -> u8 {
-    term::error("this is a bug in chaosrun; undoing what it did", "please report it with the message above");
-    if let Ok(runtime) = tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    term::error(
+        "this is a bug in chaosrun; undoing what it did",
+        "please report it with the message above",
+    );
+    if let Ok(runtime) = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
         runtime.block_on(recover::own());
     }
     code::BUG

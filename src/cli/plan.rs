@@ -8,13 +8,19 @@ use comfy_table::{ContentArrangement, Table, presets};
 use super::{code, files, term};
 use crate::plan::preview::{Claim, Preview, StepPreview, preview};
 use crate::report::plain;
-use crate::runtime::Runtime;
 use crate::runtime::docker::Docker;
 use crate::scenario::{Scenario, System};
 use crate::units::format_duration;
+use crate::verdict::{during, phrase};
 
-pub(super) async fn main(named: &[PathBuf], seed: Option<u64>, vars: BTreeMap<String, String>) -> u8 {
-    let Some(scenarios) = files::load(named, &vars) else { return code::USAGE };
+pub(super) async fn main(
+    named: &[PathBuf],
+    seed: Option<u64>,
+    vars: BTreeMap<String, String>,
+) -> u8 {
+    let Some(scenarios) = files::load(named, &vars) else {
+        return code::USAGE;
+    };
     let docker = match Docker::connect().await {
         Ok(docker) => docker,
         Err(error) => {
@@ -34,7 +40,10 @@ pub(super) async fn main(named: &[PathBuf], seed: Option<u64>, vars: BTreeMap<St
                 }
             }
             Err(error) => {
-                term::error(&format!("{}: {error}", scenario.path.display()), error.hint());
+                term::error(
+                    &format!("{}: {error}", scenario.path.display()),
+                    error.hint(),
+                );
                 worst = code::INCONCLUSIVE;
             }
         }
@@ -45,15 +54,30 @@ pub(super) async fn main(named: &[PathBuf], seed: Option<u64>, vars: BTreeMap<St
 fn render(scenario: &Scenario, preview: &Preview, seed: Option<u64>) -> String {
     let system = match &scenario.system {
         System::Compose { file, keep, .. } => {
-            format!("{} brought up{}", file.display(), if *keep { " and kept" } else { ", taken down after" })
+            format!(
+                "{} brought up{}",
+                file.display(),
+                if *keep {
+                    " and kept"
+                } else {
+                    ", taken down after"
+                }
+            )
         }
         System::Project { name } => format!("the running Compose project {name}"),
         System::Engine => "every container of the engine".into(),
     };
     let mut out = vec![
-        format!("{}: {}", scenario.name, scenario.title.as_deref().unwrap_or("no title")),
+        format!(
+            "{}: {}",
+            scenario.name,
+            scenario.title.as_deref().unwrap_or("no title")
+        ),
         format!("system    {system}"),
-        format!("seed      {}", seed.map_or("drawn when it runs".into(), |seed| seed.to_string())),
+        format!(
+            "seed      {}",
+            seed.map_or("drawn when it runs".into(), |seed| seed.to_string())
+        ),
         format!(
             "timing    {} baseline, then the steps, then up to {} of recovery",
             format_duration(scenario.timing.baseline),
@@ -67,7 +91,10 @@ fn render(scenario: &Scenario, preview: &Preview, seed: Option<u64>) -> String {
     for problem in &preview.problems {
         out.push(format!("problem: {problem}"));
     }
-    out.into_iter().map(|text| plain(&text)).collect::<Vec<_>>().join("\n")
+    out.into_iter()
+        .map(|text| plain(&text))
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 fn table(head: &[&str]) -> Table {
@@ -81,17 +108,38 @@ fn table(head: &[&str]) -> Table {
 }
 
 fn steps_table(steps: &[StepPreview]) -> String {
-    let mut table = table(&["step", "when", "lasts", "hits", "does", "proven when", "undone by"]);
+    let mut table = table(&[
+        "step",
+        "when",
+        "lasts",
+        "hits",
+        "does",
+        "proven when",
+        "undone by",
+    ]);
     for step in steps {
         let whom = step.candidates.join(", ");
-        let hits = if step.decided { whom } else { format!("{} of {whom}, by role", step.hits) };
+        let hits = if step.decided {
+            whom
+        } else {
+            format!("{} of {whom}, by role", step.hits)
+        };
         let share = 100.0 * step.hits as f64 / step.of.max(1) as f64;
-        let column = |i: usize| step.actions.iter().map(|a| a[i].clone()).collect::<Vec<_>>().join("\n");
+        let column = |i: usize| {
+            step.actions
+                .iter()
+                .map(|a| a[i].clone())
+                .collect::<Vec<_>>()
+                .join("\n")
+        };
         table.add_row([
             step.name.clone(),
             step.when.clone(),
             step.hold.clone(),
-            format!("{hits}\n({} of {} containers, {share:.0}%)", step.hits, step.of),
+            format!(
+                "{hits}\n({} of {} containers, {share:.0}%)",
+                step.hits, step.of
+            ),
             column(0),
             column(1),
             column(2),
@@ -101,13 +149,23 @@ fn steps_table(steps: &[StepPreview]) -> String {
 }
 
 fn claims_table(claims: &[Claim]) -> String {
-    let mut table = table(&["objective", "during", "good samples needed", "planned", "time needed"]);
+    let mut table = table(&[
+        "objective",
+        "during",
+        "good samples needed",
+        "planned",
+        "time needed",
+    ]);
     for claim in claims {
         let (least, most) = claim.planned;
-        let planned = if least == most { most.to_string() } else { format!("{least} to {most}") };
+        let planned = if least == most {
+            most.to_string()
+        } else {
+            format!("{least} to {most}")
+        };
         table.add_row([
-            format!("{} {}", claim.slo.probe, crate::report::objective(&claim.slo.objective)),
-            crate::report::window(&claim.slo.during),
+            format!("{} {}", claim.slo.probe, phrase(&claim.slo.objective)),
+            during(&claim.slo.during).to_owned(),
             claim.needed.map_or("–".into(), |needed| needed.to_string()),
             planned,
             claim.long_enough.map_or("–".into(), format_duration),

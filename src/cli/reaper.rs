@@ -16,7 +16,10 @@ pub(super) async fn main(journal: &Path) -> u8 {
         Ok(None) => code::OK,
         Ok(Some(recovered)) => recover::tell(&[recovered]),
         Err(error) => {
-            term::error(&format!("recovering {}: {error}", path.display()), "`chaosrun recover` tries again");
+            term::error(
+                &format!("recovering {}: {error}", path.display()),
+                "`chaosrun recover` tries again",
+            );
             code::DIRTY
         }
     }

@@ -19,7 +19,13 @@ pub(super) async fn main(list: bool) -> u8 {
         }
         Ok(all) => tell(&all),
         Err(error) => {
-            term::error(&format!("reading the journals in {}: {error}", places::state_dir().display()), "");
+            term::error(
+                &format!(
+                    "reading the journals in {}: {error}",
+                    places::state_dir().display()
+                ),
+                "",
+            );
             code::DIRTY
         }
     }
@@ -52,19 +58,27 @@ pub(super) fn tell(all: &[Recovered]) -> u8 {
 
 /// Opens the engine that a journal names.
 pub(super) fn connect() -> Box<Connect> {
-    Box::new(|endpoint: String, run: String| -> BoxFuture<'static, RuntimeResult<Arc<dyn Runtime>>> {
-        Box::pin(async move {
-            let docker = Docker::connect_to(&endpoint).await?.with_run(&run);
-            Ok(Arc::new(docker) as Arc<dyn Runtime>)
-        })
-    })
+    Box::new(
+        |endpoint: String, run: String| -> BoxFuture<'static, RuntimeResult<Arc<dyn Runtime>>> {
+            Box::pin(async move {
+                let docker = Docker::connect_to(&endpoint).await?.with_run(&run);
+                Ok(Arc::new(docker) as Arc<dyn Runtime>)
+            })
+        },
+    )
 }
 
 fn show() -> u8 {
     let found = match leftovers(&places::state_dir()) {
         Ok(found) => found,
         Err(error) => {
-            term::error(&format!("reading the journals in {}: {error}", places::state_dir().display()), "");
+            term::error(
+                &format!(
+                    "reading the journals in {}: {error}",
+                    places::state_dir().display()
+                ),
+                "",
+            );
             return code::DIRTY;
         }
     };
@@ -74,10 +88,16 @@ fn show() -> u8 {
     for (_, left) in found {
         for (_, step, action) in &left.actions {
             let undo = action.undo.phrase();
-            term::data(&format!("run {}, step {step}: {}: {undo}", left.run, action.subject.name));
+            term::data(&format!(
+                "run {}, step {step}: {}: {undo}",
+                left.run, action.subject.name
+            ));
         }
         for project in &left.projects {
-            term::data(&format!("run {}: take down system {}", left.run, project.name));
+            term::data(&format!(
+                "run {}: take down system {}",
+                left.run, project.name
+            ));
         }
     }
     code::OK

@@ -5,15 +5,18 @@ use std::path::Path;
 
 use super::{Format, code, term};
 use crate::history::{self, Record};
-use crate::report::{self, Report};
-use crate::verdict;
+use crate::report;
+use crate::verdict::{self, Report};
 
 pub(super) fn main(dir: &Path, format: Format) -> u8 {
     let history = dir.join("history.jsonl");
     let record = match read(&history) {
         Ok(record) => record,
         Err(why) => {
-            term::error(&format!("reading {}: {why}", history.display()), "name a run's folder, such as reports/kill-primary/…");
+            term::error(
+                &format!("reading {}: {why}", history.display()),
+                "name a run's folder, such as reports/kill-primary/…",
+            );
             return code::USAGE;
         }
     };
@@ -58,7 +61,11 @@ pub(super) fn write(report: &Report, dir: &Path) -> Result<(), String> {
 /// The verdict, on standard output.
 pub(super) fn print(report: &Report, format: Format) {
     match format {
-        Format::Table => term::data(&report::table::render(report, term::width(), term::color(&stdout()))),
-        Format::Json => term::data(&report::json::line(report)),
+        Format::Table => term::data(&report::table(
+            report,
+            term::width(),
+            term::color(&stdout()),
+        )),
+        Format::Json => term::data(&report::json_line(report)),
     }
 }

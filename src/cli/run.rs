@@ -18,7 +18,9 @@ use crate::verdict;
 pub(super) async fn main(args: RunArgs) -> u8 {
     let clock = Clock::start();
     let vars = args.vars.to_map();
-    let Some(scenarios) = files::load(&args.files, &vars) else { return code::USAGE };
+    let Some(scenarios) = files::load(&args.files, &vars) else {
+        return code::USAGE;
+    };
     let mut secrets = Vec::new();
     for scenario in &scenarios {
         match read_secrets(scenario) {
@@ -74,7 +76,10 @@ async fn recover_leftovers() -> bool {
     match recover_all(&dir, &*recover::connect()).await {
         Ok(all) => recover::tell(&all) == code::OK,
         Err(error) => {
-            term::error(&format!("reading the journals in {}: {error}", dir.display()), "set CHAOSRUN_STATE to a folder of yours");
+            term::error(
+                &format!("reading the journals in {}: {error}", dir.display()),
+                "set CHAOSRUN_STATE to a folder of yours",
+            );
             false
         }
     }
@@ -124,7 +129,10 @@ fn conclude(args: &RunArgs, finished: &Finished, dir: &Path) -> u8 {
     term::say(&format!("report: {}", dir.display()));
     if let Some(journal) = &finished.journal {
         term::error(
-            &format!("something may have been left behind; the journal {} says what", journal.display()),
+            &format!(
+                "something may have been left behind; the journal {} says what",
+                journal.display()
+            ),
             "`chaosrun recover --list` shows it, `chaosrun recover` undoes it",
         );
     }
@@ -150,16 +158,17 @@ fn report_dir(root: &Path, scenario: &Scenario, seed: u64) -> PathBuf {
 }
 
 fn read_secrets(scenario: &Scenario) -> Result<Secrets, String> {
-    let folder = scenario.path.parent().unwrap_or(Path::new(""));
     let mut values = BTreeMap::new();
     for (name, source) in &scenario.secrets {
         let value = match source {
-            SecretSource::Env(variable) => std::env::var(variable)
-                .map_err(|_| format!("secret {name}: the environment variable {variable} is not set"))?,
+            SecretSource::Env(variable) => std::env::var(variable).map_err(|_| {
+                format!("secret {name}: the environment variable {variable} is not set")
+            })?,
             SecretSource::File(file) => {
-                let path = folder.join(file);
-                let text = std::fs::read_to_string(&path)
-                    .map_err(|error| format!("secret {name}: reading {}: {error}", path.display()))?;
+                let path = scenario.beside(file);
+                let text = std::fs::read_to_string(&path).map_err(|error| {
+                    format!("secret {name}: reading {}: {error}", path.display())
+                })?;
                 text.trim_end_matches(['\r', '\n']).to_owned()
             }
         };

@@ -1,11 +1,19 @@
 //! Talking to a person: errors and hints on standard error, data on standard output.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is the module that prints")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "this is the module that prints"
+)]
 
 use std::io::{IsTerminal, Write, stderr, stdout};
 
 /// `error: …`, and what to do on a line of its own.
 pub(super) fn error(what: &str, hint: &str) {
-    let (bold, off) = if color(&stderr()) { ("\x1b[1;31m", "\x1b[0m") } else { ("", "") };
+    let (bold, off) = if color(&stderr()) {
+        ("\x1b[1;31m", "\x1b[0m")
+    } else {
+        ("", "")
+    };
     eprintln!("{bold}error:{off} {what}");
     if !hint.is_empty() {
         eprintln!("  hint: {hint}");
@@ -29,8 +37,14 @@ pub(super) fn color(stream: &impl IsTerminal) -> bool {
 
 /// In columns.
 pub(super) fn width() -> usize {
-    let told = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
-    told.or_else(|| rustix::termios::tcgetwinsize(stdout()).ok().map(|size| usize::from(size.ws_col)))
-        .filter(|columns| *columns >= 40)
-        .unwrap_or(80)
+    let told = std::env::var("COLUMNS")
+        .ok()
+        .and_then(|columns| columns.parse().ok());
+    told.or_else(|| {
+        rustix::termios::tcgetwinsize(stdout())
+            .ok()
+            .map(|size| usize::from(size.ws_col))
+    })
+    .filter(|columns| *columns >= 40)
+    .unwrap_or(80)
 }

@@ -20,14 +20,14 @@ const EFFECT_WITHIN: Duration = Duration::from_secs(10);
 
 /// Why a step was not injected.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Miss {
+pub(super) enum Miss {
     /// `on_empty = "skip"`: fine.
     ByChoice(String),
     Impeded(Impediment, String),
 }
 
 /// Everything that resolving a step needs, owned, so that it can happen beside the loop.
-pub struct Question {
+pub(super) struct Question {
     pub runtime: Arc<dyn Runtime>,
     pub inventory: Arc<Inventory>,
     pub secrets: Arc<Secrets>,
@@ -39,7 +39,7 @@ pub struct Question {
 }
 
 /// Whom the step hits, each observed just now.
-pub async fn resolve(question: Question) -> Result<Vec<Instance>, Miss> {
+pub(super) async fn resolve(question: Question) -> Result<Vec<Instance>, Miss> {
     let Question {
         runtime, target, ..
     } = &question;
@@ -96,7 +96,7 @@ async fn observe_all(
 ///
 /// # Errors
 /// Why one of them cannot be hit in this way.
-pub fn lower(step: &Step, instances: &[Instance]) -> Result<Vec<Action>, String> {
+pub(super) fn lower(step: &Step, instances: &[Instance]) -> Result<Vec<Action>, String> {
     let mut actions = Vec::new();
     for instance in instances {
         let lowered = step.fault.lower(instance);
@@ -106,7 +106,7 @@ pub fn lower(step: &Step, instances: &[Instance]) -> Result<Vec<Action>, String>
 }
 
 /// What must be made ready for these actions.
-pub fn needs(actions: &[Action]) -> Vec<(Subject, Capability)> {
+pub(super) fn needs(actions: &[Action]) -> Vec<(Subject, Capability)> {
     actions
         .iter()
         .filter_map(|action| Some((action.subject.clone(), action.change.needs()?)))
@@ -117,7 +117,7 @@ pub fn needs(actions: &[Action]) -> Vec<(Subject, Capability)> {
 ///
 /// # Errors
 /// The engine refused one: its own words. Others may have been applied.
-pub async fn apply(runtime: &dyn Runtime, actions: &[Action]) -> Result<Proof, String> {
+pub(super) async fn apply(runtime: &dyn Runtime, actions: &[Action]) -> Result<Proof, String> {
     let applied: Vec<Result<(), String>> = stream::iter(actions.to_vec())
         .map(|action| async move {
             let tried = format!(
@@ -159,7 +159,7 @@ async fn prove(runtime: &dyn Runtime, actions: &[Action]) -> Proof {
 }
 
 /// One proof out of many; what stands against it comes first.
-pub fn summary(mut seen: Vec<(bool, String)>) -> Proof {
+pub(super) fn summary(mut seen: Vec<(bool, String)>) -> Proof {
     seen.sort_by_key(|(holds, _)| *holds);
     Proof {
         holds: seen.iter().all(|(holds, _)| *holds),

@@ -61,11 +61,7 @@ impl Run {
                 healthy_within,
             } => (file.clone(), *keep, *healthy_within),
         };
-        let file = self
-            .scenario
-            .path
-            .parent()
-            .map_or_else(|| file.clone(), |folder| folder.join(&file));
+        let file = self.scenario.beside(&file);
         let stack = stack_name(&file);
         let project = if keep {
             stack

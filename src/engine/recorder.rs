@@ -16,7 +16,7 @@ pub trait Observer: Send {
     fn pulse(&mut self, probe: &str, pulse: &Pulse);
 }
 
-pub struct Recorder {
+pub(super) struct Recorder {
     clock: Clock,
     file: BufWriter<File>,
     record: Record,

@@ -13,7 +13,7 @@ type Answer = Result<String, String>;
 ///
 /// # Errors
 /// None has it: a sentence with every answer.
-pub async fn filter(
+pub(super) async fn filter(
     runtime: &dyn Runtime,
     role: &Role,
     candidates: Vec<Instance>,
@@ -98,6 +98,8 @@ fn address(instance: &Instance) -> String {
 }
 
 async fn ask_http(url: &str, role: &Role) -> Answer {
+    // reqwest is built without a default. One that is installed already does as well.
+    let _installed = rustls::crypto::ring::default_provider().install_default();
     let client = reqwest::Client::builder()
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())

@@ -38,7 +38,9 @@ impl Run {
                 .as_ref()
                 .map(|after| differences(before, after, &self.touched));
             if found.as_ref().is_ok_and(Vec::is_empty) {
-                self.recorder.note(Event::World { differences: Vec::new() });
+                self.recorder.note(Event::World {
+                    differences: Vec::new(),
+                });
                 return;
             }
             tokio::select! {

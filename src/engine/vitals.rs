@@ -7,10 +7,10 @@ use crate::history::Tally;
 use crate::probe::Pulse;
 use crate::scenario::{Guard, Probe};
 use crate::units::Micros;
-use crate::verdict::{measure, objective};
+use crate::verdict::{holds, measure};
 
 #[derive(Debug)]
-pub struct Vitals {
+pub(super) struct Vitals {
     probes: Vec<Vital>,
     guards: Vec<Watch>,
 }
@@ -120,6 +120,6 @@ impl Watch {
             .filter(|(at, _)| *at > start)
             .for_each(|(_, tally)| sum.merge(tally));
         let value = measure(self.guard.trips.metric, &sum, over)?;
-        objective::holds(&self.guard.trips, value).then_some(value)
+        holds(&self.guard.trips, value).then_some(value)
     }
 }

@@ -7,7 +7,7 @@ use crate::history::Difference;
 use crate::inventory::{Health, Instance, Inventory, State};
 
 /// What differs between two snapshots, apart from what every restart changes (PIDs, times, addresses).
-pub fn differences(
+pub(super) fn differences(
     before: &Inventory,
     after: &Inventory,
     touched: &BTreeSet<String>,

@@ -54,7 +54,7 @@ impl Disconnect {
             undo: Undo::Change {
                 change: Change::Connect {
                     network: network.clone(),
-                    endpoint: endpoint.clone(),
+                    endpoint: Box::new(endpoint.clone()),
                 },
                 until: Condition::Connected {
                     network: network.clone(),

@@ -215,7 +215,9 @@ impl Event {
     /// through these for what must not be written.
     pub fn texts(&mut self) -> Vec<&mut String> {
         match self {
-            Self::Injected { effect, .. } | Self::Reapplied { effect, .. } => vec![&mut effect.evidence],
+            Self::Injected { effect, .. } | Self::Reapplied { effect, .. } => {
+                vec![&mut effect.evidence]
+            }
             Self::Reverted { revert, .. } => vec![&mut revert.evidence],
             Self::TornDown { proof } => vec![&mut proof.evidence],
             Self::Skipped { why, .. } | Self::Impeded { why, .. } => vec![why],

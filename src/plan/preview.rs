@@ -228,7 +228,9 @@ fn hold(step: &Step) -> String {
 }
 
 fn claim(scenario: &Scenario, slo: &Slo) -> Claim {
-    let rate = scenario.probe(&slo.probe).map_or(Rate(0.0), |probe| probe.rate);
+    let rate = scenario
+        .probe(&slo.probe)
+        .map_or(Rate(0.0), |probe| probe.rate);
     let (least, most) = window(scenario, &slo.during);
     let samples = |long: Duration| (long.as_secs_f64() * rate.0).round() as u64;
     Claim {

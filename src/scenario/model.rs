@@ -1,7 +1,7 @@
 //! A scenario after checking: every name in it refers to something, every value has its unit.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use regex::Regex;
@@ -38,6 +38,13 @@ pub struct Scenario {
 impl Scenario {
     pub fn target(&self, name: &str) -> Option<&Target> {
         self.targets.iter().find(|target| target.name == name)
+    }
+
+    /// A path that the scenario names, as seen from where chaosrun was started.
+    pub fn beside(&self, path: &Path) -> PathBuf {
+        self.path
+            .parent()
+            .map_or_else(|| path.into(), |folder| folder.join(path))
     }
 
     pub fn probe(&self, name: &str) -> Option<&Probe> {

@@ -5,6 +5,7 @@
 
 mod baseline;
 mod finding;
+mod measure;
 mod objective;
 mod prober;
 mod recovery;
@@ -14,6 +15,7 @@ mod slo;
 mod window;
 
 pub use baseline::unhealthy;
+pub use measure::measure;
 pub use objective::{amount, during, holds, milliseconds, name, phrase};
 pub use report::*;
 pub use slo::ranked;

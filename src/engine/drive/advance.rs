@@ -4,7 +4,7 @@ use super::{Drive, IDLE, Next, Progress, STOP_WAITS, State, micros};
 use crate::history::{Event, Impediment, Phase};
 use crate::scenario::Trigger;
 use crate::units::{Micros, format_duration};
-use crate::verdict::{baseline, window::Range};
+use crate::verdict::{Range, unhealthy};
 
 impl Drive<'_> {
     /// Does everything whose time has come.
@@ -74,10 +74,17 @@ impl Drive<'_> {
     /// Why no fault may be injected: what is broken before cannot be blamed on one.
     fn unhealthy(&self) -> Option<String> {
         let scenario = &self.run.scenario;
-        let range = Range { from: self.since, to: self.baseline_end };
-        scenario.probes.iter().zip(self.vitals.tallies()).find_map(|(probe, seen)| {
-            baseline::unhealthy(&scenario.slos, &probe.name, probe.timeout, seen, range)
-        })
+        let range = Range {
+            from: self.since,
+            to: self.baseline_end,
+        };
+        scenario
+            .probes
+            .iter()
+            .zip(self.vitals.tallies())
+            .find_map(|(probe, seen)| {
+                unhealthy(&scenario.slos, &probe.name, probe.timeout, seen, range)
+            })
     }
 
     /// When a step is due; `None` while that depends on what has not happened yet.
