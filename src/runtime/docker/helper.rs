@@ -15,7 +15,7 @@ use super::observe::{self, short};
 use super::{Docker, change, image};
 use crate::action::{Capability, Change, Subject};
 use crate::agent::protocol::{Process, Request, Response, VERSION};
-use crate::inventory::{Instance, RUN_LABEL};
+use crate::inventory::{AGENT_LABEL, Instance, RUN_LABEL};
 use crate::runtime::{Result, RuntimeError};
 use crate::units::Signal;
 
@@ -218,7 +218,10 @@ fn body(run: &str, tag: &str) -> ContainerCreateBody {
     ContainerCreateBody {
         image: Some(tag.into()),
         cmd: list(&["agent", "crash"]),
-        labels: Some(HashMap::from([(RUN_LABEL.into(), run.into())])),
+        labels: Some(HashMap::from([
+            (RUN_LABEL.into(), run.into()),
+            (AGENT_LABEL.into(), "crash".into()),
+        ])),
         user: Some("0:0".into()),
         attach_stdin: Some(true),
         attach_stdout: Some(true),

@@ -14,7 +14,7 @@ use futures_util::{TryStreamExt as _, stream};
 use super::call::{Answer, Fault, READ, REMOVE, call, refused};
 use super::observe::short;
 use super::{Docker, PROJECT_LABEL, filter};
-use crate::inventory::RUN_LABEL;
+use crate::inventory::{AGENT_LABEL, RUN_LABEL};
 use crate::runtime::Result;
 
 const AT_ONCE: usize = 16;
@@ -33,14 +33,17 @@ pub(super) async fn down(docker: &Docker, project: &str) -> Result<()> {
     built_images(docker, project).await
 }
 
-/// Everything that carries the run's label. The agent's image stays as long as a stack that is kept runs on it.
+/// The run's agents, networks, volumes and image. A stack on that image inherits the run's label; it is left to [`down`], and keeps
+/// the image for as long as it is kept itself.
 pub(super) async fn sweep(docker: &Docker, run: &str) -> Result<()> {
     if run == docker.run {
         // Its control stream ends here, and so does it.
         docker.crasher.lock().await.take();
     }
-    let label = filter("label", format!("{RUN_LABEL}={run}"));
-    containers(docker, &label).await?;
+    let label = format!("{RUN_LABEL}={run}");
+    let agents = HashMap::from([("label".into(), vec![label.clone(), AGENT_LABEL.into()])]);
+    containers(docker, &agents).await?;
+    let label = filter("label", label);
     networks(docker, &label).await?;
     volumes(docker, &label).await?;
     labelled_images(docker, &label).await
