@@ -126,6 +126,32 @@ async fn one_that_was_lost_is_replaced() {
 }
 
 #[tokio::test]
+async fn a_request_given_up_on_half_way_leaves_no_answer_for_the_next() {
+    let stage = Stage::set();
+    let engine = stage.engine().await;
+    let (first, second) = (stage.sleeper(&[]), stage.sleeper(&[]));
+    let needs = [first.clone(), second.clone()].map(|target| (target, Capability::Crash));
+    engine.prepare(&needs).await.unwrap();
+    for steps in 1..40 {
+        // Polled so often, then dropped.
+        let mut work = engine.apply(&first, &CRASH);
+        for _ in 0..steps {
+            if futures_util::poll!(&mut work).is_ready() {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_micros(200)).await;
+        }
+        drop(work);
+        engine.apply(&first, &Change::Start).await.unwrap();
+    }
+    engine.apply(&second, &CRASH).await.unwrap();
+    until("it is down", async || {
+        look(&engine, &second).await.state == State::Exited { code: 137 }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn it_kills_no_process_of_another_container() {
     let stage = Stage::set();
     let engine = stage.engine().await;

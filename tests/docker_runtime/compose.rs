@@ -106,6 +106,7 @@ async fn a_missing_image_is_named() {
     let said = error.to_string();
     assert!(said.starts_with("bringing up "), "{said}");
     assert!(said.contains("localhost:1"), "{said}");
+    assert!(error.hint().contains("load or build it first"), "{said}");
 }
 
 #[tokio::test]

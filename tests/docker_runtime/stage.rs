@@ -132,8 +132,8 @@ impl Stage {
 
 impl Drop for Stage {
     fn drop(&mut self) {
-        let _ = self.chaosrun.kill();
-        let _ = self.chaosrun.wait();
+        self.chaosrun.kill().ok();
+        self.chaosrun.wait().ok();
         self.clear(&format!("dockertest={}", self.name));
         self.clear(&format!("chaosrun={}", self.name));
         self.clear(&format!("com.docker.compose.project={}", self.name));
