@@ -124,6 +124,7 @@ pub trait Runtime: Send + Sync {
     /// Removes every container, network, volume and image of a project that [`Runtime::up`] brought up.
     fn down<'a>(&'a self, project: &'a str) -> BoxFuture<'a, Result<()>>;
 
-    /// Removes everything that carries this run's label.
+    /// Removes everything that this run made to do its work: agents, networks, its image. Not a stack, and not the image that one still
+    /// runs on.
     fn sweep<'a>(&'a self, run: &'a str) -> BoxFuture<'a, Result<()>>;
 }

@@ -129,6 +129,8 @@ fn advice(said: &str) -> &'static str {
     let has = |words: &str| said.contains(words);
     if has("no such image") || has("pull access denied") || has("manifest unknown") {
         "pull or build that image first; chaosrun pulls none"
+    } else if has("dial tcp") || has("no such host") || has("client.timeout exceeded") {
+        "an image is not here, and its registry is out of reach: load or build it first"
     } else if has("permission denied") {
         "may this user use the engine? see its group, or use sudo"
     } else if has("no such container") {

@@ -88,6 +88,7 @@ async fn configure(
         // The engine that chaosrun found, whatever the tool would choose by itself.
         .env("DOCKER_HOST", docker.endpoint())
         .env_remove("DOCKER_CONTEXT")
+        .env_remove("DOCKER_TLS_VERIFY")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

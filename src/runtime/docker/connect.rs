@@ -91,7 +91,7 @@ fn newest_common((major_version, minor_version): (usize, usize)) -> ClientVersio
     if theirs < *API_DEFAULT_VERSION {
         theirs
     } else {
-        API_DEFAULT_VERSION.clone()
+        *API_DEFAULT_VERSION
     }
 }
 

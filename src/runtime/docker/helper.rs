@@ -9,13 +9,14 @@ use bollard::models::{ContainerCreateBody, HostConfig, HostConfigCgroupnsModeEnu
 use bollard::query_parameters::AttachContainerOptionsBuilder;
 use futures_util::{Stream, StreamExt as _};
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
+use tokio::sync::MutexGuard;
 
 use super::call::{CHANGE, call, refused};
 use super::observe::{self, short};
 use super::{Docker, change, image};
 use crate::action::{Capability, Change, Subject};
 use crate::agent::protocol::{Process, Request, Response, VERSION};
-use crate::inventory::{Instance, RUN_LABEL};
+use crate::inventory::{AGENT_LABEL, Instance, RUN_LABEL};
 use crate::runtime::{Result, RuntimeError};
 use crate::units::Signal;
 
@@ -90,7 +91,7 @@ fn process(instance: &Instance) -> Option<Process> {
     })
 }
 
-async fn running(docker: &Docker) -> Result<tokio::sync::MutexGuard<'_, Option<Helper>>> {
+async fn running(docker: &Docker) -> Result<MutexGuard<'_, Option<Helper>>> {
     let mut crasher = docker.crasher.lock().await;
     if crasher.is_none() {
         *crasher = Some(Helper::start(docker).await?);
@@ -98,20 +99,19 @@ async fn running(docker: &Docker) -> Result<tokio::sync::MutexGuard<'_, Option<H
     Ok(crasher)
 }
 
-/// A refusal leaves the agent running; a broken conversation ends it, so that the next request starts a new one.
+/// A refusal leaves the agent running. A conversation that broke, or that was given up on half way, ends it: the next request must
+/// not take its late answer for its own.
 async fn ask(docker: &Docker, tried: &str, request: &Request) -> Result<()> {
     let mut crasher = running(docker).await?;
-    let Some(helper) = crasher.as_mut() else {
+    let Some(mut helper) = crasher.take() else {
         return Err(refused(tried, "the agent did not start"));
     };
-    match helper.ask(tried, request).await {
-        Ok(Response::Done) => Ok(()),
-        Ok(Response::Refused { why }) => Err(refused(tried, why)),
-        Ok(Response::Hello { .. }) => Err(refused(tried, "the agent answered something else")),
-        Err(error) => {
-            crasher.take();
-            Err(error)
-        }
+    let answer = helper.ask(tried, request).await?;
+    *crasher = Some(helper);
+    match answer {
+        Response::Done => Ok(()),
+        Response::Refused { why } => Err(refused(tried, why)),
+        Response::Hello { .. } => Err(refused(tried, "the agent answered something else")),
     }
 }
 
@@ -218,7 +218,10 @@ fn body(run: &str, tag: &str) -> ContainerCreateBody {
     ContainerCreateBody {
         image: Some(tag.into()),
         cmd: list(&["agent", "crash"]),
-        labels: Some(HashMap::from([(RUN_LABEL.into(), run.into())])),
+        labels: Some(HashMap::from([
+            (RUN_LABEL.into(), run.into()),
+            (AGENT_LABEL.into(), "crash".into()),
+        ])),
         user: Some("0:0".into()),
         attach_stdin: Some(true),
         attach_stdout: Some(true),
@@ -236,8 +239,8 @@ fn body(run: &str, tag: &str) -> ContainerCreateBody {
             security_opt: list(&["no-new-privileges"]),
             readonly_rootfs: Some(true),
             auto_remove: Some(true),
-            pids_limit: Some(16),
-            memory: Some(64 * 1024 * 1024),
+            // Where the engine maps users, it does not share the host's processes with mapped ones.
+            userns_mode: Some("host".into()),
             ..HostConfig::default()
         }),
         ..ContainerCreateBody::default()

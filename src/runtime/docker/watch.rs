@@ -1,5 +1,6 @@
 //! The engine's event stream, which survives the engine.
 
+use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
@@ -66,38 +67,40 @@ pub(super) async fn start(docker: &Docker) -> Result<mpsc::Receiver<Notice>> {
 
 impl Watcher {
     async fn run(mut self) {
-        let gone = self.out.clone();
-        let work = async {
-            while self.follow().await.is_continue() {
-                if self.send(Notice::of_engine(Notice::LOST)).await.is_break() {
-                    return;
-                }
-                self.wait_for_engine().await;
-                let back = Notice::of_engine(Notice::RECONNECTED);
-                if self.send(back).await.is_break() {
-                    return;
-                }
-            }
-        };
+        let out = self.out.clone();
         tokio::select! {
-            () = gone.closed() => {}
-            () = work => {}
+            () = out.closed() => {}
+            _ = self.follow_for_ever() => {}
+        }
+    }
+
+    async fn follow_for_ever(&mut self) -> ControlFlow<()> {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let before = self.since;
+            self.follow().await?;
+            // An engine that closes the stream at once is not asked ever faster.
+            pause = if self.since > before {
+                FIRST_PAUSE
+            } else {
+                (pause * 2).min(LONGEST_PAUSE)
+            };
+            self.send(Notice::of_engine(Notice::LOST)).await?;
+            self.wait_for_engine(pause).await;
+            self.send(Notice::of_engine(Notice::RECONNECTED)).await?;
         }
     }
 
     /// Until the stream breaks off.
     async fn follow(&mut self) -> ControlFlow<()> {
-        let filters = std::collections::HashMap::from([("type", vec!["container", "network"])]);
-        let since = format!(
-            "{}.{:09}",
-            self.since / 1_000_000_000,
-            self.since % 1_000_000_000
-        );
-        let options = EventsOptionsBuilder::new().since(&since).filters(&filters);
+        let filters = HashMap::from([("type", vec!["container", "network"])]);
+        let (seconds, rest) = (self.since / 1_000_000_000, self.since % 1_000_000_000);
+        let options = EventsOptionsBuilder::new()
+            .since(&format!("{seconds}.{rest:09}"))
+            .filters(&filters);
         let client = self.client.clone();
         let mut events = std::pin::pin!(client.events(Some(options.build())));
-        while let Some(event) = events.next().await {
-            let Ok(event) = event else { break };
+        while let Some(Ok(event)) = events.next().await {
             if let Some(at) = event.time_nano {
                 self.since = self.since.max(at + 1);
             }
@@ -108,8 +111,7 @@ impl Watcher {
         ControlFlow::Continue(())
     }
 
-    async fn wait_for_engine(&self) {
-        let mut pause = FIRST_PAUSE;
+    async fn wait_for_engine(&self, mut pause: Duration) {
         loop {
             tokio::time::sleep(pause).await;
             if connect::greet(&self.endpoint).await.is_ok() {

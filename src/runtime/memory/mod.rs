@@ -18,7 +18,9 @@ use tokio_util::task::TaskTracker;
 use self::world::{Afterwards, World, refused, word};
 use super::{Notice, Output, Result, Runtime, RuntimeError, Scope};
 use crate::action::{Capability, Change, Subject};
-use crate::inventory::{EngineFacts, Health, Instance, Inventory, RUN_LABEL, RestartPolicy, State};
+use crate::inventory::{
+    AGENT_LABEL, EngineFacts, Health, Instance, Inventory, RUN_LABEL, RestartPolicy, State,
+};
 
 /// As Docker waits before it starts a crashed container again.
 pub const RESTART_DELAY: Duration = Duration::from_millis(100);
@@ -305,7 +307,10 @@ impl Runtime for Memory {
         Box::pin(async move {
             if self.ask(&format!("sweep {run}"), true).await? {
                 let mut world = self.world();
-                let of_run = |i: &Instance| i.labels.get(RUN_LABEL).is_some_and(|id| id == run);
+                let of_run = |i: &Instance| {
+                    i.labels.get(RUN_LABEL).is_some_and(|id| id == run)
+                        && i.labels.contains_key(AGENT_LABEL)
+                };
                 world.instances.retain(|_, i| !of_run(i));
             }
             Ok(())
