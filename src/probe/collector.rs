@@ -257,7 +257,8 @@ mod tests {
     #[test]
     fn a_cut_may_be_announced_late_but_not_later_than_the_grace() {
         let mut all = ten_a_second(30);
-        all.fold(2_500_000, usize::MAX);
+        // The last sample was done at 3.15 s, so those until 2.65 s are in buckets.
+        all.cut(2_700_000);
         all.cut(2_500_000);
         all.cut(100_000);
         all.end(3_240_000);
@@ -267,9 +268,9 @@ mod tests {
             [
                 (250, 1000, 8),
                 (1000, 2000, 10),
-                (2000, 2450, 5), // the second cut came too late for its own place
-                (2450, 2500, 0),
-                (2500, 3000, 5),
+                (2000, 2650, 7),
+                (2650, 2700, 0),
+                (2700, 3000, 3),
                 (3000, 3240, 2)
             ]
         );

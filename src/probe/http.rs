@@ -216,3 +216,6 @@ fn is_value(found: &Value, wanted: &str) -> bool {
         *found == wanted || (found.is_number() && found.as_f64() == wanted.as_f64())
     })
 }
+
+#[cfg(test)]
+mod tests;

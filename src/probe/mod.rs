@@ -12,6 +12,7 @@ mod pacer;
 mod pool;
 mod prober;
 mod resolver;
+mod saturate;
 mod scheduler;
 mod shot;
 mod tcp;
@@ -19,7 +20,8 @@ mod tcp;
 mod testing;
 mod tls;
 
-pub use prober::{Prober, saturate, start};
+pub use prober::{Prober, start};
+pub use saturate::saturate;
 
 use std::sync::Arc;
 

@@ -17,7 +17,6 @@ use super::shot::Shot;
 use super::tcp::Tcp;
 use super::{Context, Pulse, Reading};
 use crate::clock::Clock;
-use crate::history::{Sample, Tally};
 use crate::scenario::{Probe, ProbeKind};
 use crate::units::Micros;
 
@@ -52,50 +51,6 @@ pub fn start(index: usize, probe: &Probe, ctx: Context) -> Result<Prober, String
             Ok(Prober::launch(index, probe, shot, ctx))
         }
     }
-}
-
-/// A closed loop for `period`: `at_once` requests of an `http` probe are always under way. Hides stalls, so no verdict comes
-/// from it; it tells how fast the prober can be.
-///
-/// # Errors
-/// As [`start`], and for other kinds of probe.
-pub async fn saturate(
-    probe: &Probe,
-    ctx: Context,
-    at_once: usize,
-    period: Duration,
-) -> Result<Tally, String> {
-    let ProbeKind::Http(http) = &probe.kind else {
-        return Err("only an http probe can be run in a closed loop".into());
-    };
-    raise_file_limit();
-    let shot = Arc::new(Http::new(http, &ctx)?);
-    let end = ctx.clock.now() + period.as_micros() as Micros;
-    let mut loops = tokio::task::JoinSet::new();
-    for _ in 0..at_once {
-        let (shot, clock) = (Arc::clone(&shot), ctx.clock);
-        loops.spawn(async move {
-            let mut tally = Tally::default();
-            loop {
-                let due = clock.now();
-                if due >= end {
-                    return tally;
-                }
-                let fault = shot.shoot(tally.planned).await.err();
-                tally.record(&Sample {
-                    due,
-                    sent: Some(due),
-                    done: clock.now(),
-                    fault: fault.map(|miss| format!("{miss:?}")),
-                });
-            }
-        });
-    }
-    let mut sum = Tally::default();
-    while let Some(part) = loops.join_next().await {
-        sum.merge(&part.map_err(|error| error.to_string())?);
-    }
-    Ok(sum)
 }
 
 impl Prober {
@@ -236,7 +191,7 @@ impl Reporter {
 }
 
 /// Every request under way holds a socket; shells start programs with room for 1 024.
-fn raise_file_limit() {
+pub(super) fn raise_file_limit() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let now = getrlimit(Resource::Nofile);
     if now.current < now.maximum {
@@ -248,3 +203,6 @@ fn raise_file_limit() {
         setrlimit(Resource::Nofile, most).unwrap_or_default();
     }
 }
+
+#[cfg(test)]
+mod tests;
