@@ -80,8 +80,7 @@ impl Node {
                 // Reads have no effect, so a lost majority is always worth another try.
                 let confirmed = self.raft.ensure_linearizable().await;
                 confirmed.map_err(|e| Failure::NotHere(e.to_string()))?;
-                let value = self.store.value(key);
-                value.map_err(|e| Failure::Unknown(e.to_string()))
+                self.store.value(key).map_err(Failure::Unknown)
             }
             Request::Write { key, value } => {
                 let pair = (key.clone(), value.clone());
