@@ -23,7 +23,7 @@ pub struct Args {
     /// This node's number; by default made from the container's own host name, which outlives a restart
     #[arg(long)]
     pub id: Option<u64>,
-    /// Folder that keeps what must outlive a restart
+    /// Folder that keeps what must outlive a restart, in a folder for each node
     #[arg(long, default_value = "/data")]
     pub data: PathBuf,
     /// Break the system on purpose; also taken from the environment variable QUORUM_FAULT
@@ -82,18 +82,18 @@ impl Args {
     }
 
     /// Raft's timing. Followers wait for the lease (`election_timeout_max`) and then for a random time between the two before
-    /// they elect, so a lost primary is replaced after 560 to 680 ms of silence, plus up to one tick of 120 ms.
+    /// they elect, so a lost primary is replaced after 630 to 760 ms of silence, plus up to one tick of 150 ms.
     ///
     /// # Errors
     /// Only if the numbers here contradict each other.
     pub(super) fn raft_config(&self, sabotage: Option<Sabotage>) -> Result<Config, String> {
         let (election_timeout_min, election_timeout_max) = match sabotage {
             Some(Sabotage::SlowFailover) => (3900, 4100),
-            _ => (220, 340),
+            _ => (250, 380),
         };
         Config {
             cluster_name: "quorum".into(),
-            heartbeat_interval: 80,
+            heartbeat_interval: 100,
             election_timeout_min,
             election_timeout_max,
             install_snapshot_timeout: 5000,

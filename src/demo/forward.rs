@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use axum::http::StatusCode;
+use axum::http::{Method, StatusCode};
 use openraft::ServerState;
 
 use super::Sabotage;
@@ -14,8 +14,9 @@ use super::types::Command;
 
 /// A client gets its answer within this time, good or bad.
 pub(super) const LIMIT: Duration = Duration::from_millis(800);
-/// For the primary to answer a request that was passed on.
-const PASSED_ON: Duration = Duration::from_millis(400);
+/// For the primary to answer a request that was passed on. Long for a write, which has only one try.
+const WRITE_PASSED_ON: Duration = Duration::from_millis(700);
+const READ_PASSED_ON: Duration = Duration::from_millis(300);
 const AGAIN_AFTER: Duration = Duration::from_millis(20);
 
 /// Set on requests that were passed on already, so that they are never passed on again.
@@ -80,8 +81,7 @@ impl Node {
                 // Reads have no effect, so a lost majority is always worth another try.
                 let confirmed = self.raft.ensure_linearizable().await;
                 confirmed.map_err(|e| Failure::NotHere(e.to_string()))?;
-                let value = self.store.value(key);
-                value.map_err(|e| Failure::Unknown(e.to_string()))
+                self.store.value(key).map_err(Failure::Unknown)
             }
             Request::Write { key, value } => {
                 let pair = (key.clone(), value.clone());
@@ -115,9 +115,9 @@ impl Node {
                 "the primary's address is not known".into(),
             ));
         };
-        let (method, key, body) = match request {
-            Request::Read { key } => (reqwest::Method::GET, key, String::new()),
-            Request::Write { key, value } => (reqwest::Method::PUT, key, value.clone()),
+        let (method, patience, key, body) = match request {
+            Request::Read { key } => (Method::GET, READ_PASSED_ON, key, String::new()),
+            Request::Write { key, value } => (Method::PUT, WRITE_PASSED_ON, key, value.clone()),
         };
         let mut url = reqwest::Url::parse(&format!("http://{address}"))
             .map_err(|e| Failure::Unknown(e.to_string()))?;
@@ -128,7 +128,7 @@ impl Node {
             .client
             .request(method, url)
             .header(PASSED_ON_HEADER, self.id)
-            .timeout(PASSED_ON)
+            .timeout(patience)
             .body(body)
             .send()
             .await;

@@ -55,7 +55,7 @@ impl Node {
         let client = client()?;
         let directory = Directory::new(args.peers.clone(), args.nodes, client.clone());
         let directory = Arc::new(directory);
-        let store = Store::open(&args.data)?;
+        let store = Store::open(&args.data.join(format!("{id:012x}")))?;
         let (log, state) = store.views();
         let peers = Peers {
             client: client.clone(),

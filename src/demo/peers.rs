@@ -121,6 +121,6 @@ impl RaftNetwork<Types> for Peer {
 
     /// A heartbeat's time: a peer that is back must hear of its primary before it elects.
     fn backoff(&self) -> Backoff {
-        Backoff::new(std::iter::repeat(Duration::from_millis(80)))
+        Backoff::new(std::iter::repeat(Duration::from_millis(100)))
     }
 }

@@ -1,4 +1,4 @@
-//! Raft's log and vote.
+//! Raft's log and vote. What is committed need not be kept: the state itself outlives a restart.
 
 use std::fmt::Debug;
 use std::ops::RangeBounds;
@@ -11,7 +11,6 @@ use super::{LOG, Result, Store, any, decode, encode, failed, put_meta};
 use crate::demo::types::{LogId, StorageError, Types};
 
 const VOTE: &str = "vote";
-const COMMITTED: &str = "committed";
 const PURGED: &str = "purged";
 
 #[derive(Debug, Clone)]
@@ -74,17 +73,6 @@ impl RaftLogStorage<Types> for LogStore {
 
     async fn read_vote(&mut self) -> std::result::Result<Option<Vote<u64>>, StorageError> {
         self.0.meta(VOTE).map_err(failed)
-    }
-
-    async fn save_committed(
-        &mut self,
-        committed: Option<LogId>,
-    ) -> std::result::Result<(), StorageError> {
-        self.0.set_meta(COMMITTED, &committed).map_err(failed)
-    }
-
-    async fn read_committed(&mut self) -> std::result::Result<Option<LogId>, StorageError> {
-        Ok(self.0.meta(COMMITTED).map_err(failed)?.flatten())
     }
 
     async fn append<I>(

@@ -54,14 +54,17 @@ impl Store {
     }
 
     /// The value as last applied here.
-    pub(super) fn value(&self, key: &str) -> std::result::Result<Option<String>, StorageError> {
+    ///
+    /// # Errors
+    /// What redb says.
+    pub(super) fn value(&self, key: &str) -> std::result::Result<Option<String>, String> {
         let read = || -> Result<_> {
             let tx = self.db.begin_read().map_err(any)?;
             let table = tx.open_table(VALUES).map_err(any)?;
             let value = table.get(key).map_err(any)?;
             Ok(value.map(|value| value.value().to_owned()))
         };
-        read().map_err(failed)
+        read().map_err(|e| format!("reading {key:?}: {e}"))
     }
 
     /// So that readers always find them.
