@@ -79,7 +79,11 @@ fn busy_or_gone(error: &io::Error) -> bool {
 pub async fn recover_all(dir: &Path, connect: &Connect) -> io::Result<Vec<Recovered>> {
     let mut all = Vec::new();
     for path in journals(dir)? {
-        let patience = if owner_lives(&path) { Duration::ZERO } else { PATIENCE };
+        let patience = if owner_lives(&path) {
+            Duration::ZERO
+        } else {
+            PATIENCE
+        };
         if let Some(recovered) = recover_file(&path, connect, patience).await? {
             all.push(recovered);
         }
@@ -90,7 +94,9 @@ pub async fn recover_all(dir: &Path, connect: &Connect) -> io::Result<Vec<Recove
 /// Is the run itself still there? If not, whoever holds its journal is its reaper.
 fn owner_lives(path: &Path) -> bool {
     let pid = Journal::owner(path);
-    pid.is_some_and(|pid| pid != std::process::id() && Path::new("/proc").join(pid.to_string()).exists())
+    pid.is_some_and(|pid| {
+        pid != std::process::id() && Path::new("/proc").join(pid.to_string()).exists()
+    })
 }
 
 /// Recovers one journal, waiting up to `patience` for its owner to let go of it; `None` if there is nothing left to do.

@@ -132,7 +132,7 @@ mod tests {
             undo: Undo::Change {
                 change: Change::Connect {
                     network: "shop_default".into(),
-                    endpoint: endpoint("10.0.0.2"),
+                    endpoint: Box::new(endpoint("10.0.0.2")),
                 },
                 until: Condition::Connected {
                     network: "shop_default".into(),

@@ -30,6 +30,7 @@ pub fn range(record: &Record, window: &Window) -> Option<Range> {
         Window::All => Range::new(start(Phase::Baseline)?, end),
         Window::Baseline => {
             let stop = first_injection(record)
+                .or(start(Phase::Fault))
                 .or(start(Phase::Recovery))
                 .unwrap_or(end);
             Range::new(start(Phase::Baseline)?, stop.min(end))
@@ -89,17 +90,16 @@ mod tests {
     }
 
     fn record(steps: Vec<StepRecord>) -> Record {
-        Record {
-            phases: vec![
-                (Phase::Baseline, 100),
-                (Phase::Fault, 1_000),
-                (Phase::Recovery, 5_000),
-                (Phase::Teardown, 9_000),
-            ],
-            steps,
-            last: 9_500,
-            ..Record::default()
-        }
+        let mut record = Record::default();
+        record.phases = vec![
+            (Phase::Baseline, 100),
+            (Phase::Fault, 1_000),
+            (Phase::Recovery, 5_000),
+            (Phase::Teardown, 9_000),
+        ];
+        record.steps = steps;
+        record.last = 9_500;
+        record
     }
 
     fn of(record: &Record, window: Window) -> Option<(Micros, Micros)> {
@@ -143,7 +143,7 @@ mod tests {
         let record = record(vec![step("a", None, None)]);
         assert_eq!(of(&record, Window::Fault), None);
         assert_eq!(of(&record, Window::Step("a".into())), None);
-        assert_eq!(of(&record, Window::Baseline), Some((100, 5_000)));
+        assert_eq!(of(&record, Window::Baseline), Some((100, 1_000)));
         assert_eq!(of(&Record::default(), Window::All), None);
     }
 }
