@@ -4,19 +4,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
+use tokio::time::timeout;
 
 use super::role;
 use super::undo::{AT_ONCE, wait_for};
-use crate::action::{Action, Capability, Subject};
+use crate::action::{Action, Capability, Change, Subject};
 use crate::history::{Impediment, Proof};
 use crate::inventory::{Instance, Inventory};
 use crate::plan::preview::candidates;
 use crate::plan::{list, pick};
 use crate::runtime::Runtime;
 use crate::scenario::{Limits, OnEmpty, Pick, Secrets, Step, Target};
+use crate::units::format_duration;
 
 /// A change that was accepted must show its effect within this time.
 const EFFECT_WITHIN: Duration = Duration::from_secs(10);
+
+/// A runtime has its own limits; this one holds if they do not.
+const APPLIED_WITHIN: Duration = Duration::from_secs(60);
 
 /// Why a step was not injected.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,16 +130,31 @@ pub(super) async fn apply(runtime: &dyn Runtime, actions: &[Action]) -> Result<P
                 action.subject.name,
                 action.change.phrase()
             );
-            runtime
-                .apply(&action.subject, &action.change)
+            apply_one(runtime, &action)
                 .await
-                .map_err(|error| format!("{tried}: {error}"))
+                .map_err(|why| format!("{tried}: {why}"))
         })
         .buffer_unordered(AT_ONCE)
         .collect()
         .await;
     applied.into_iter().collect::<Result<(), String>>()?;
     Ok(prove(runtime, actions).await)
+}
+
+/// Makes the change; however the engine hangs, this comes to an end.
+///
+/// # Errors
+/// The engine's own words, or for how long it said nothing.
+pub(super) async fn apply_one(runtime: &dyn Runtime, action: &Action) -> Result<(), String> {
+    let grace = match &action.change {
+        Change::Stop { grace } => *grace,
+        _ => Duration::ZERO,
+    };
+    let within = APPLIED_WITHIN + grace;
+    match timeout(within, runtime.apply(&action.subject, &action.change)).await {
+        Ok(outcome) => outcome.map_err(|error| error.to_string()),
+        Err(_) => Err(format!("no answer within {}", format_duration(within))),
+    }
 }
 
 async fn prove(runtime: &dyn Runtime, actions: &[Action]) -> Proof {

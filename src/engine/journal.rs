@@ -5,7 +5,8 @@
 
 use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -51,6 +52,8 @@ pub struct Journal {
     file: File,
     path: PathBuf,
     next: u64,
+    /// The file may end in the middle of a line.
+    torn: bool,
 }
 
 /// What a journal says is still to be undone.
@@ -61,6 +64,8 @@ pub struct Leftover {
     /// Newest first.
     pub actions: Vec<(u64, String, Action)>,
     pub projects: Vec<Project>,
+    /// Lines that another version of chaosrun may understand: what they say is still to be undone.
+    pub unreadable: usize,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,6 +93,7 @@ impl Journal {
             file,
             path,
             next: 0,
+            torn: false,
         };
         journal.append(&[Line::Opened {
             version: VERSION,
@@ -107,10 +113,13 @@ impl Journal {
     pub fn adopt(path: &Path) -> io::Result<Self> {
         let file = OpenOptions::new().append(true).read(true).open(path)?;
         match file.try_lock() {
+            // Closed by its owner between our opening and our locking it.
+            Ok(()) if is_gone(&file)? => Err(io::ErrorKind::NotFound.into()),
             Ok(()) => Ok(Self {
                 file,
                 path: path.into(),
                 next: 0,
+                torn: true,
             }),
             Err(std::fs::TryLockError::WouldBlock) => Err(io::ErrorKind::WouldBlock.into()),
             Err(std::fs::TryLockError::Error(error)) => Err(error),
@@ -129,8 +138,12 @@ impl Journal {
     /// Puts these intents on disk and answers with their ids. Only then may they be applied.
     ///
     /// # Errors
-    /// The file system's; nothing may be applied then.
+    /// The file system's, or somebody has removed the file; nothing may be applied then.
     pub fn intend(&mut self, step: &str, actions: &[Action]) -> io::Result<Vec<u64>> {
+        if is_gone(&self.file)? {
+            let why = "somebody has removed it, and without it nothing could be undone later";
+            return Err(io::Error::new(io::ErrorKind::NotFound, why));
+        }
         let ids: Vec<u64> = (self.next..).take(actions.len()).collect();
         let lines: Vec<Line> = actions
             .iter()
@@ -151,12 +164,15 @@ impl Journal {
     /// # Errors
     /// The file system's.
     pub fn append(&mut self, lines: &[Line]) -> io::Result<()> {
-        let mut text = String::new();
+        let mut text = String::from(if self.torn { "\n" } else { "" });
         for line in lines {
             text.push_str(&serde_json::to_string(line)?);
             text.push('\n');
         }
+        // What was written in part only must not swallow the line that comes after it.
+        self.torn = true;
         self.file.write_all(text.as_bytes())?;
+        self.torn = false;
         self.file.sync_data()
     }
 
@@ -170,7 +186,9 @@ impl Journal {
     /// The file system's.
     pub fn leftover(&self) -> io::Result<Leftover> {
         let mut text = String::new();
-        File::open(&self.path)?.read_to_string(&mut text)?;
+        let mut file = &self.file;
+        file.rewind()?;
+        file.read_to_string(&mut text)?;
         Ok(Leftover::read(&text))
     }
 
@@ -179,19 +197,31 @@ impl Journal {
     /// # Errors
     /// The file system's.
     pub fn close(self) -> io::Result<()> {
-        std::fs::remove_file(&self.path)
+        match std::fs::remove_file(&self.path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            outcome => outcome,
+        }
     }
 }
 
+/// Does no name lead to this file any more?
+fn is_gone(file: &File) -> io::Result<bool> {
+    Ok(file.metadata()?.nlink() == 0)
+}
+
 impl Leftover {
-    /// A last line that is cut off was never acted upon, and is passed over.
+    /// A line that is cut off was never acted upon, and is passed over.
     fn read(text: &str) -> Self {
         let mut left = Self::default();
         let mut undone = BTreeSet::new();
-        for line in text
-            .lines()
-            .filter_map(|line| serde_json::from_str(line).ok())
-        {
+        for line in text.lines() {
+            let line = match serde_json::from_str(line) {
+                Ok(line) => line,
+                Err(error) => {
+                    left.unreadable += usize::from(error.is_data());
+                    continue;
+                }
+            };
             match line {
                 Line::Opened { run, endpoint, .. } => (left.run, left.endpoint) = (run, endpoint),
                 Line::Intent { id, step, action } => left.actions.push((id, step, *action)),
@@ -214,7 +244,7 @@ impl Leftover {
     }
 
     pub fn is_empty(&self) -> bool {
-        self.actions.is_empty() && self.projects.is_empty()
+        self.actions.is_empty() && self.projects.is_empty() && self.unreadable == 0
     }
 }
 
@@ -278,6 +308,34 @@ mod tests {
             .file
             .write_all(b"{\"intent\":{\"id\":1,\"st")
             .unwrap();
+        assert_eq!(journal.leftover().unwrap().actions.len(), 1);
+        let path = journal.path().to_owned();
+        drop(journal);
+        let mut adopted = Journal::adopt(&path).unwrap();
+        adopted.append(&[Line::Undone { id: 0 }]).unwrap();
+        assert!(adopted.leftover().unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_line_of_another_version_is_not_passed_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut journal = Journal::create(dir.path(), "r1", "e").unwrap();
+        journal
+            .file
+            .write_all(b"{\"intent\":{\"id\":1,\"step\":\"a\",\"action\":{\"teleport\":7}}}\n")
+            .unwrap();
+        let left = journal.leftover().unwrap();
+        assert_eq!((left.unreadable, left.is_empty()), (1, false));
+    }
+
+    #[test]
+    fn a_journal_that_somebody_removed_takes_no_intents() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut journal = Journal::create(dir.path(), "r1", "e").unwrap();
+        journal.intend("a", &[pause("node-1")]).unwrap();
+        std::fs::remove_file(journal.path()).unwrap();
+        let error = journal.intend("b", &[pause("node-2")]).unwrap_err();
+        assert!(error.to_string().contains("removed"), "{error}");
         assert_eq!(journal.leftover().unwrap().actions.len(), 1);
     }
 

@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::action::Subject;
@@ -11,6 +11,14 @@ use crate::action::Subject;
 #[derive(Debug)]
 pub struct Lock {
     _file: File,
+    path: PathBuf,
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Another user's file in a shared folder stays; locked or not is all that counts.
+        let _stays = std::fs::remove_file(&self.path);
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -42,9 +50,12 @@ pub fn take(dir: &Path, subject: &Subject, run: &str) -> Result<Lock, LockError>
         dir: dir.into(),
         source,
     };
-    let mut file = open(dir, &subject.id).map_err(failed)?;
+    let path = dir.join(&subject.id);
+    let mut file = open(dir, &path).map_err(failed)?;
     match file.try_lock() {
-        Ok(()) => {}
+        Ok(()) if is_at(&file, &path).map_err(failed)? => {}
+        // Its last owner removed it between our opening and our locking it.
+        Ok(()) => return take(dir, subject, run),
         Err(std::fs::TryLockError::WouldBlock) => {
             let mut owner = String::new();
             // Who it is only makes the message better: without it, it is still taken.
@@ -65,23 +76,32 @@ pub fn take(dir: &Path, subject: &Subject, run: &str) -> Result<Lock, LockError>
         .and_then(|()| file.rewind())
         .and_then(|()| write!(file, "{run}, pid {}", std::process::id()))
         .map_err(failed)?;
-    Ok(Lock { _file: file })
+    Ok(Lock { _file: file, path })
+}
+
+/// Is this file the one that others find at the path?
+fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    let ours = file.metadata()?;
+    match std::fs::metadata(path) {
+        Ok(there) => Ok((there.dev(), there.ino()) == (ours.dev(), ours.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// Shared by all users: whoever may talk to the engine must see the others' locks.
-fn open(dir: &Path, id: &str) -> io::Result<File> {
+fn open(dir: &Path, path: &Path) -> io::Result<File> {
     if !dir.exists() {
         std::fs::create_dir_all(dir)?;
         std::fs::set_permissions(dir, Permissions::from_mode(0o1777))?;
     }
-    let path = dir.join(id);
     let existed = path.exists();
     let file = OpenOptions::new()
         .create(true)
         .truncate(false)
         .read(true)
         .write(true)
-        .open(&path)?;
+        .open(path)?;
     if !existed {
         file.set_permissions(Permissions::from_mode(0o666))?;
     }
@@ -111,5 +131,18 @@ mod tests {
         take(dir.path(), &node(2), "run-b").unwrap();
         drop(first);
         take(dir.path(), &node(1), "run-b").unwrap();
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_file_that_its_owner_removed_is_no_lock() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("id1");
+        let stale = open(dir.path(), &path).unwrap();
+        assert!(is_at(&stale, &path).unwrap());
+        drop(take(dir.path(), &node(1), "run-a").unwrap());
+        assert!(!is_at(&stale, &path).unwrap());
+        let _new = take(dir.path(), &node(1), "run-b").unwrap();
+        assert!(!is_at(&stale, &path).unwrap());
     }
 }

@@ -1,6 +1,6 @@
 //! Before the baseline: the system is brought up, what would go wrong is found, what may be hit is locked, what is slow is done.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -91,8 +91,9 @@ impl Run {
     async fn rehearse(&mut self, before: &Inventory) -> Go<()> {
         let mut needs = Vec::new();
         let mut may_hit = BTreeMap::new();
-        for step in self.scenario.steps.clone() {
-            let candidates = match self.candidates(&step, before) {
+        let mut ever = BTreeSet::new();
+        for (index, step) in self.scenario.steps.clone().into_iter().enumerate() {
+            let candidates = match self.candidates((index, &step), before, &mut ever) {
                 Ok(candidates) => candidates,
                 Err(None) => continue,
                 Err(Some(why)) => return Err(self.impeded(Impediment::Target, why)),
@@ -115,12 +116,8 @@ impl Run {
                     .map(|one| (one.id.clone(), Subject::of(one))),
             );
         }
-        for subject in may_hit.values() {
-            match lock::take(&self.lock_dir, subject, &self.id) {
-                Ok(lock) => self.locks.push(lock),
-                Err(error) => return Err(self.impeded(Impediment::Locked, error.to_string())),
-            }
-        }
+        let taken = self.lock(may_hit.values());
+        taken.map_err(|why| self.impeded(Impediment::Locked, why))?;
         if needs.is_empty() {
             return Ok(());
         }
@@ -129,11 +126,28 @@ impl Run {
         ready.map_err(|error| self.impeded(Impediment::Fault, told(&error)))
     }
 
+    /// Takes these containers for this run, as far as it does not have them yet.
+    pub(super) fn lock<'a>(
+        &mut self,
+        subjects: impl IntoIterator<Item = &'a Subject>,
+    ) -> Result<(), String> {
+        for subject in subjects {
+            if self.locks.contains_key(&subject.id) {
+                continue;
+            }
+            let taken = lock::take(&self.lock_dir, subject, &self.id);
+            let lock = taken.map_err(|error| error.to_string())?;
+            self.locks.insert(subject.id.clone(), lock);
+        }
+        Ok(())
+    }
+
     /// Whom a step may hit; `None` if there is nobody and that is fine.
     fn candidates(
         &self,
-        step: &Step,
+        (index, step): (usize, &Step),
         inventory: &Inventory,
+        ever: &mut BTreeSet<String>,
     ) -> Result<Vec<Instance>, Option<String>> {
         let Some(target) = self.scenario.target(step.fault.target()) else {
             return Err(Some(format!(
@@ -142,12 +156,16 @@ impl Run {
                 step.fault.target()
             )));
         };
-        preview::candidates(target, inventory, &self.scenario.limits).map_err(|why| {
-            match target.on_empty {
-                OnEmpty::Skip => None,
-                OnEmpty::Error => Some(format!("step {}: {why}", step.name)),
-            }
-        })
+        let named = |why: String| format!("step {}: {why}", step.name);
+        let found = preview::candidates(target, inventory, &self.scenario.limits);
+        let found = found.map_err(|why| match target.on_empty {
+            OnEmpty::Skip => None,
+            OnEmpty::Error => Some(named(why)),
+        })?;
+        let turn = (self.seed, index);
+        preview::foresee(&self.scenario, inventory, target, turn, &found, ever)
+            .map_err(|why| Some(named(why)))?;
+        Ok(found)
     }
 }
 

@@ -5,7 +5,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use crate::clock::Clock;
-use crate::history::{Entry, Event, Record};
+use crate::history::{Entry, Event, Impediment, Record};
 use crate::probe::Pulse;
 use crate::scenario::Secrets;
 use crate::units::Micros;
@@ -24,29 +24,34 @@ pub(super) struct Recorder {
     secrets: Secrets,
     /// The first thing that went wrong with the file; the record goes on without it.
     failed: Option<io::Error>,
+    told: bool,
 }
 
 impl Recorder {
-    /// Records to `history.jsonl` in `dir`, which is made if need be.
+    /// A new `history.jsonl` in `dir`, which is made if need be.
     ///
     /// # Errors
     /// The file system's.
-    pub(super) fn create(
-        dir: &Path,
+    pub(super) fn file(dir: &Path) -> io::Result<File> {
+        std::fs::create_dir_all(dir)?;
+        File::create_new(dir.join("history.jsonl"))
+    }
+
+    pub(super) fn new(
+        file: File,
         clock: Clock,
         secrets: Secrets,
         observer: Box<dyn Observer>,
-    ) -> io::Result<Self> {
-        std::fs::create_dir_all(dir)?;
-        let file = BufWriter::new(File::create_new(dir.join("history.jsonl"))?);
-        Ok(Self {
+    ) -> Self {
+        Self {
             clock,
-            file,
+            file: BufWriter::new(file),
             record: Record::default(),
             observer,
             secrets,
             failed: None,
-        })
+            told: false,
+        }
     }
 
     /// Records that this happens now, and says when that is.
@@ -77,14 +82,28 @@ impl Recorder {
     }
 
     /// What went wrong with the file, once.
-    pub(super) fn take_failure(&mut self) -> Option<io::Error> {
-        self.failed
-            .as_ref()
-            .map(|error| io::Error::new(error.kind(), error.to_string()))
+    pub(super) fn take_failure(&mut self) -> Option<String> {
+        let error = self.failed.as_ref().filter(|_| !self.told)?;
+        self.told = true;
+        Some(format!("writing the history: {error}"))
     }
 
-    /// The fold of all that happened.
-    pub(super) fn finish(self) -> Record {
+    pub(super) fn was_interrupted(&self) -> bool {
+        !self.record.interruptions.is_empty()
+    }
+
+    /// The last entry, and then the fold of all that happened. A history that could not be written whole is in it.
+    pub(super) fn finish(mut self) -> Record {
+        self.tell_failure();
+        self.note(Event::Ended);
+        self.tell_failure();
         self.record
+    }
+
+    fn tell_failure(&mut self) {
+        if let Some(why) = self.take_failure() {
+            let what = Impediment::Storage;
+            self.note(Event::Impeded { what, why });
+        }
     }
 }

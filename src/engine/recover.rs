@@ -140,8 +140,26 @@ async fn recover(mut journal: Journal, connect: &Connect) -> io::Result<Recovere
         run: left.run.clone(),
         ..Recovered::default()
     };
+    // It ended before its first line was on disk, so before it did anything.
+    if left.run.is_empty() && left.is_empty() {
+        journal.close()?;
+        return Ok(report);
+    }
+    let path = journal.path().display().to_string();
+    if left.unreadable > 0 {
+        report.failed.push(format!(
+            "{} of its journal {path} cannot be read; take the version of chaosrun that wrote it",
+            if left.unreadable == 1 {
+                "a line"
+            } else {
+                "some lines"
+            }
+        ));
+    }
     match connect(left.endpoint.clone(), left.run.clone()).await {
-        Err(error) => report.failed.push(error.to_string()),
+        Err(error) => report.failed.push(format!(
+            "{error}; if that engine is no more, remove the journal {path}"
+        )),
         Ok(runtime) => {
             undo_actions(&mut journal, &*runtime, &left, &mut report).await?;
             take_down(&mut journal, &*runtime, &left, &mut report).await?;
@@ -173,7 +191,8 @@ async fn undo_actions(
             "{}, step {step}: {}",
             action.subject.name, undone.proof.evidence
         );
-        if undone.proof.holds {
+        // Once the container itself is gone, nothing of the fault is left, nor ever to be undone.
+        if undone.proof.holds || undone.gone {
             journal.append(&[Line::Undone { id: *id }])?;
             report.undone.push(sentence);
         } else {

@@ -1,6 +1,7 @@
 //! A run from beginning to end: get ready, drive, look at the world, clean up.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
 use std::future::Future;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -98,11 +99,14 @@ pub(super) struct Run {
     pub journal: Journal,
     pub stop: Stop,
     pub lock_dir: PathBuf,
-    pub locks: Vec<Lock>,
+    /// By the container's id.
+    pub locks: BTreeMap<String, Lock>,
     /// A system that this run brought up and has to take down.
     pub project: Option<String>,
     /// Ids of containers that it has changed.
     pub touched: BTreeSet<String>,
+    /// Those among them that the scenario wants to be left as they are then.
+    pub left: BTreeSet<String>,
 }
 
 /// Runs a scenario. Whatever happens in it, what it did is undone when this returns, or the journal is named.
@@ -110,19 +114,27 @@ pub(super) struct Run {
 /// # Errors
 /// Nothing was done at all: report or journal cannot be written.
 pub async fn run(setup: Setup) -> Result<Finished, StartError> {
-    let header = header(&setup);
     let dir = setup.report_dir.clone();
-    let recorder = Recorder::create(&dir, setup.clock, setup.secrets.clone(), setup.observer)
-        .map_err(|source| StartError::Report { dir, source })?;
+    let history = Recorder::file(&dir).map_err(|source| StartError::Report { dir, source })?;
+    run_into(history, setup).await
+}
+
+async fn run_into(history: File, setup: Setup) -> Result<Finished, StartError> {
+    let header = header(&setup);
+    let recorder = Recorder::new(history, setup.clock, setup.secrets.clone(), setup.observer);
     let dir = setup.state_dir;
     let journal = Journal::create(&dir, &setup.run, &setup.endpoint)
         .map_err(|source| StartError::Journal { dir, source })?;
     let reaper = match setup.executable {
         None => None,
-        Some(executable) => Some(
-            Reaper::start(&executable, journal.path())
-                .map_err(|source| StartError::Reaper { executable, source })?,
-        ),
+        Some(executable) => match Reaper::start(&executable, journal.path()) {
+            Ok(reaper) => Some(reaper),
+            Err(source) => {
+                // Nothing is in it. If it stays, the next run removes it.
+                let _stays = journal.close();
+                return Err(StartError::Reaper { executable, source });
+            }
+        },
     };
     let mut run = Run {
         scenario: setup.scenario,
@@ -135,9 +147,10 @@ pub async fn run(setup: Setup) -> Result<Finished, StartError> {
         journal,
         stop: setup.stop,
         lock_dir: setup.lock_dir,
-        locks: Vec::new(),
+        locks: BTreeMap::new(),
         project: None,
         touched: BTreeSet::new(),
+        left: BTreeSet::new(),
     };
     run.recorder.note_at(0, Event::Started(Box::new(header)));
     if let Ok(ready) = run.get_ready().await {

@@ -9,6 +9,7 @@ use tokio::time::{sleep, timeout};
 use super::journal::Line;
 use super::reaper::Reaper;
 use super::run::{Finished, Run, told};
+use super::signals::Stop;
 use super::undo::{BUDGET, undo_all};
 use super::world::differences;
 use crate::action::{Action, Subject};
@@ -20,23 +21,17 @@ use crate::units::format_duration;
 impl Run {
     /// Compares before and after. Differences are given time to go: a container that was started again is not healthy at once.
     pub(super) async fn look_at_the_world(&mut self, before: &Inventory, scope: &Scope) {
-        let within = match self.stop.now().signals {
-            0 => self.scenario.timing.recovery.max(Duration::from_secs(5)),
-            _ => Duration::from_secs(2),
-        };
-        let mut stop = self.stop.clone();
-        let patience = async {
-            tokio::select! {
-                _ = sleep(within) => {}
-                _ = stop.reached(2) => {}
-            }
-        };
+        let patience = patience(self.stop.clone(), self.scenario.timing.recovery);
         tokio::pin!(patience);
         loop {
-            let seen = self.runtime.inventory(scope).await;
+            let seen = tokio::select! {
+                biased;
+                seen = bounded(self.runtime.inventory(scope)) => seen,
+                _ = self.stop.reached(3) => Err("the run was told to stop at once".into()),
+            };
             let found = seen
                 .as_ref()
-                .map(|after| differences(before, after, &self.touched));
+                .map(|after| differences(before, after, &self.touched, &self.left));
             if found.as_ref().is_ok_and(Vec::is_empty) {
                 self.recorder.note(Event::World {
                     differences: Vec::new(),
@@ -47,7 +42,7 @@ impl Run {
                 _ = &mut patience => {
                     let event = match found {
                         Ok(found) => Event::World { differences: found },
-                        Err(error) => Event::World { differences: self.unseen(before, &told(error)) },
+                        Err(error) => Event::World { differences: self.unseen(before, error) },
                     };
                     self.recorder.note(event);
                     return;
@@ -79,10 +74,14 @@ impl Run {
     pub(super) async fn finish(mut self, reaper: Option<Reaper>) -> Finished {
         let mut stop = self.stop.clone();
         tokio::select! {
-            () = self.clean_up() => {}
+            biased;
             _ = stop.reached(3) => {}
+            () = self.clean_up() => {}
         }
-        self.recorder.note(Event::Ended);
+        let urgency = self.stop.now();
+        if let Some(by) = urgency.first.filter(|_| !self.recorder.was_interrupted()) {
+            self.recorder.note(Event::Interrupted { by: by.into() });
+        }
         let settled = self.journal.leftover().is_ok_and(|left| left.is_empty());
         let path = self.journal.path().to_owned();
         let closed = settled && self.journal.close().is_ok();
@@ -140,8 +139,10 @@ impl Run {
             .map(|(_, _, action)| action.clone())
             .collect();
         let results = undo_all(&*self.runtime, &actions, false).await;
-        for ((id, ..), undone) in left.actions.iter().zip(results) {
+        for ((id, step, _), undone) in left.actions.iter().zip(results) {
             if undone.proof.holds {
+                let text = format!("step {step}: undone at last: {}", undone.proof.evidence);
+                self.recorder.note(Event::Note { text });
                 // Undoing twice does no harm; a journal that cannot be written to is kept and reported by `finish`.
                 let _kept = self.write_down(&[Line::Undone { id: *id }]);
             }
@@ -149,7 +150,21 @@ impl Run {
     }
 }
 
-async fn bounded(work: impl Future<Output = RuntimeResult<()>>) -> Result<(), String> {
+/// How long the system may take to be again what it was: not for long once the run is told to stop.
+async fn patience(mut stop: Stop, recovery: Duration) {
+    let mut second = stop.clone();
+    let hurry = async {
+        stop.reached(1).await;
+        sleep(Duration::from_secs(2)).await;
+    };
+    tokio::select! {
+        () = sleep(recovery.max(Duration::from_secs(5))) => {}
+        () = hurry => {}
+        _ = second.reached(2) => {}
+    }
+}
+
+async fn bounded<T>(work: impl Future<Output = RuntimeResult<T>>) -> Result<T, String> {
     match timeout(BUDGET, work).await {
         Ok(outcome) => outcome.map_err(|error| told(&error)),
         Err(_) => Err(format!("no answer within {}", format_duration(BUDGET))),

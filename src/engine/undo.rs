@@ -16,6 +16,9 @@ use crate::units::format_duration;
 /// All that one undo may take, whatever happens to the run.
 pub const BUDGET: Duration = Duration::from_secs(30);
 
+/// All that one look may take: a runtime has its own limits, and this one holds if they do not.
+pub const LOOK_WITHIN: Duration = Duration::from_secs(10);
+
 /// Between looks, at first and at most.
 const LOOK: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(100));
 
@@ -25,6 +28,8 @@ pub struct Undone {
     pub proof: Proof,
     /// What the system itself should have done and did not.
     pub shortcoming: Option<String>,
+    /// The container is no more, and with it whatever could have been undone: trying again is of no use.
+    pub gone: bool,
 }
 
 impl Undone {
@@ -35,6 +40,7 @@ impl Undone {
                 evidence,
             },
             shortcoming: None,
+            gone: false,
         }
     }
 
@@ -45,6 +51,7 @@ impl Undone {
                 evidence,
             },
             shortcoming: None,
+            gone: false,
         }
     }
 }
@@ -92,22 +99,46 @@ pub async fn undo(runtime: &dyn Runtime, action: &Action, patient: bool) -> Undo
             otherwise,
         } => {
             let within = if patient { *within } else { Duration::ZERO };
-            match wait_for(runtime, &action.subject, until, within).await {
-                Ok(evidence) => Undone::verified(evidence),
-                Err(seen) => {
-                    let mut undone =
-                        make(runtime, &action.subject, otherwise, &Condition::Running).await;
-                    undone.shortcoming = patient.then(|| {
-                        format!(
-                            "its restart policy had not brought it back after {} ({seen}); chaosrun did",
-                            format_duration(within)
-                        )
-                    });
-                    undone
-                }
-            }
+            wait(
+                runtime,
+                &action.subject,
+                until,
+                (within, patient),
+                otherwise,
+            )
+            .await
         }
     }
+}
+
+async fn wait(
+    runtime: &dyn Runtime,
+    subject: &Subject,
+    until: &Condition,
+    (within, patient): (Duration, bool),
+    otherwise: &Change,
+) -> Undone {
+    let seen = match wait_for(runtime, subject, until, within).await {
+        Ok(evidence) => return Undone::verified(evidence),
+        Err(seen) => seen,
+    };
+    // It never went down: there was nothing for its policy to do.
+    if let Look::Holds(evidence) = look(runtime, subject, &Condition::Running).await {
+        return Undone::verified(evidence);
+    }
+    let mut undone = make(runtime, subject, otherwise, &Condition::Running).await;
+    undone.shortcoming = patient.then(|| {
+        format!(
+            "its restart policy had not brought it back after {} ({seen}); {}",
+            format_duration(within),
+            if undone.proof.holds {
+                "chaosrun did"
+            } else {
+                "nor could chaosrun"
+            }
+        )
+    });
+    undone
 }
 
 /// Repeats the change until the condition is seen to hold.
@@ -128,7 +159,10 @@ async fn make(
                         subject.name,
                         change.phrase()
                     );
-                    return Undone::unverified(why);
+                    return Undone {
+                        gone: true,
+                        ..Undone::unverified(why)
+                    };
                 }
                 Look::Not(_) => {}
             }
@@ -160,9 +194,10 @@ enum Look {
 }
 
 async fn look(runtime: &dyn Runtime, subject: &Subject, condition: &Condition) -> Look {
-    match runtime.observe(&subject.id).await {
-        Err(error) => Look::Not(error.to_string()),
-        Ok(now) => judge(condition, now.as_ref()),
+    match timeout(LOOK_WITHIN, runtime.observe(&subject.id)).await {
+        Err(_) => Look::Not(format!("no answer within {}", format_duration(LOOK_WITHIN))),
+        Ok(Err(error)) => Look::Not(error.to_string()),
+        Ok(Ok(now)) => judge(condition, now.as_ref()),
     }
 }
 

@@ -6,16 +6,19 @@ use crate::action::Subject;
 use crate::history::Difference;
 use crate::inventory::{Health, Instance, Inventory, State};
 
-/// What differs between two snapshots, apart from what every restart changes (PIDs, times, addresses).
+/// What differs between two snapshots, apart from what every restart changes (PIDs, times, addresses), and from containers that
+/// are `left` as a fault left them because the scenario says so.
 pub(super) fn differences(
     before: &Inventory,
     after: &Inventory,
     touched: &BTreeSet<String>,
+    left: &BTreeSet<String>,
 ) -> Vec<Difference> {
     before
         .instances
         .iter()
         .filter(|instance| instance.is_fair_game() || instance.is_protected())
+        .filter(|instance| !left.contains(&instance.id))
         .flat_map(|was| {
             let now = after.by_id(&was.id).or_else(|| replacement(was, after));
             sentences(was, now).into_iter().map(|what| Difference {
@@ -117,7 +120,7 @@ mod tests {
     use crate::plan::tests::inventory;
 
     fn told(change: impl Fn(&mut Inventory)) -> Vec<String> {
-        let mut before = inventory(&["node-1", "node-2"]);
+        let mut before = inventory(&["node-1", "node-2", "node-3"]);
         let home = Endpoint {
             aliases: vec!["node".into()],
             ..Endpoint::default()
@@ -127,7 +130,8 @@ mod tests {
         let mut after = before.clone();
         change(&mut after);
         let touched = BTreeSet::from(["id-node-1".to_owned()]);
-        let found = differences(&before, &after, &touched);
+        let left = BTreeSet::from(["id-node-3".to_owned()]);
+        let found = differences(&before, &after, &touched, &left);
         assert!(
             found
                 .iter()
@@ -147,6 +151,11 @@ mod tests {
             after.instances[0].restart_count = 3;
         });
         assert!(none.is_empty(), "{none:?}");
+    }
+
+    #[test]
+    fn what_the_scenario_wants_left_is_no_difference() {
+        assert!(told(|after| drop(after.instances.pop())).is_empty());
     }
 
     #[test]
@@ -179,7 +188,7 @@ mod tests {
             "node-1 has lost its alias node in network home"
         );
         assert_eq!(
-            told(|after| drop(after.instances.pop())).join("; "),
+            told(|after| drop(after.instances.remove(1))).join("; "),
             "node-2 was running before and is gone now"
         );
     }

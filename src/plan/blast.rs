@@ -17,21 +17,30 @@ pub fn is_off_limits(instance: &Instance, limits: &Limits) -> bool {
             })
 }
 
-/// May these be hit as well, when `already` were or are?
+/// Ids of containers that a run has to do with, before it hits more.
+#[derive(Debug, Clone, Copy)]
+pub struct Hit<'a> {
+    /// Hit at any time so far.
+    pub ever: &'a BTreeSet<String>,
+    /// Hit, and not reverted yet.
+    pub now: &'a BTreeSet<String>,
+}
+
+/// May these be hit as well?
 ///
 /// # Errors
 /// A sentence naming the limit, with its numbers.
 pub fn check(
     limits: &Limits,
     inventory: &Inventory,
-    already: &BTreeSet<String>,
+    so_far: Hit<'_>,
     next: &[Instance],
 ) -> Result<(), String> {
-    let hit: BTreeSet<&str> = already
-        .iter()
-        .map(String::as_str)
-        .chain(next.iter().map(|instance| instance.id.as_str()))
-        .collect();
+    let with_next = |ids: &'_ BTreeSet<String>| -> BTreeSet<String> {
+        let next = next.iter().map(|instance| instance.id.clone());
+        ids.iter().cloned().chain(next).collect()
+    };
+    let hit = with_next(so_far.ever);
     if let Some(max) = limits.max_targets.filter(|max| hit.len() > *max) {
         return Err(format!(
             "{} would be hit, and [limits] max_targets allows {max}",
@@ -53,7 +62,7 @@ pub fn check(
         ));
     }
     match limits.keep_running {
-        Some(keep) => keeps_running(keep, inventory, &hit, next),
+        Some(keep) => keeps_running(keep, inventory, &with_next(so_far.now), next),
         None => Ok(()),
     }
 }
@@ -61,14 +70,14 @@ pub fn check(
 fn keeps_running(
     keep: usize,
     inventory: &Inventory,
-    hit: &BTreeSet<&str>,
+    hit: &BTreeSet<String>,
     next: &[Instance],
 ) -> Result<(), String> {
     for service in next.iter().map(group).collect::<BTreeSet<_>>() {
         let left = inventory
             .instances
             .iter()
-            .filter(|i| group(i) == service && i.is_running() && !hit.contains(i.id.as_str()))
+            .filter(|i| group(i) == service && i.is_running() && !hit.contains(&i.id))
             .count();
         if left < keep {
             return Err(format!(
@@ -97,6 +106,23 @@ mod tests {
         let mut limits = Limits::default();
         set(&mut limits);
         limits
+    }
+
+    fn check(
+        limits: &Limits,
+        world: &Inventory,
+        hit: &BTreeSet<String>,
+        next: &[Instance],
+    ) -> Result<(), String> {
+        super::check(
+            limits,
+            world,
+            Hit {
+                ever: hit,
+                now: hit,
+            },
+            next,
+        )
     }
 
     #[test]
@@ -137,6 +163,17 @@ mod tests {
             error,
             "0 running of cache would be left, and [limits] keep_running asks for 1"
         );
+    }
+
+    #[test]
+    fn what_was_reverted_is_left_running_again() {
+        let world = inventory(&["node-1", "node-2"]);
+        let limits = limits(|l| l.keep_running = Some(1));
+        let ever = BTreeSet::from([instance("node-1").id]);
+        let next = [instance("node-2")];
+        let hit = |now| super::check(&limits, &world, Hit { ever: &ever, now }, &next);
+        assert_eq!(hit(&BTreeSet::new()), Ok(()));
+        assert!(hit(&ever).is_err());
     }
 
     #[test]

@@ -13,7 +13,8 @@ pub fn count(pick: Pick, matches: usize) -> usize {
         Pick::All => matches,
         Pick::One => 1,
         Pick::Count(n) => n,
-        Pick::Share(share) => (share * matches as f64).ceil() as usize,
+        // 55 % of 100 are 55, whatever is left over in the last digit of a float.
+        Pick::Share(share) => (share * matches as f64 - 1e-9).ceil() as usize,
         Pick::Minority => matches.saturating_sub(1) / 2,
         Pick::Majority => matches / 2 + 1,
     };
@@ -53,6 +54,8 @@ mod tests {
         assert_eq!(of(Pick::Minority), [0, 0, 1, 1, 2]);
         assert_eq!(of(Pick::Majority), [1, 2, 2, 3, 3]);
         assert_eq!(of(Pick::Share(0.5)), [1, 1, 2, 2, 3]);
+        assert_eq!(count(Pick::Share(0.55), 100), 55);
+        assert_eq!(count(Pick::Share(0.001), 3), 1);
         assert_eq!(of(Pick::Count(3)), [1, 2, 3, 3, 3]);
         assert_eq!(count(Pick::One, 0), 0);
     }

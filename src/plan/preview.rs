@@ -1,8 +1,10 @@
 //! What a run would do, said before it does anything.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::{blast, pick, select, support};
+use super::blast::{self, Hit};
+use super::{pick, select, support};
 use crate::inventory::{Instance, Inventory};
 use crate::scenario::{OnEmpty, Scenario, Slo, Step, Target, Trigger, Window};
 use crate::units::{Rate, format_duration};
@@ -60,11 +62,18 @@ impl Claim {
 pub fn preview(scenario: &Scenario, inventory: &Inventory, seed: u64) -> Preview {
     let mut problems = Vec::new();
     let mut steps = Vec::new();
+    let mut ever = BTreeSet::new();
     for (index, step) in scenario.steps.iter().enumerate() {
         let Some(target) = scenario.target(step.fault.target()) else {
             continue;
         };
-        match preview_step(scenario, inventory, seed, (index, step), target) {
+        match preview_step(
+            scenario,
+            inventory,
+            (seed, &mut ever),
+            (index, step),
+            target,
+        ) {
             Ok(preview) => steps.push(preview),
             Err(why) => problems.push(format!("step {}: {why}", step.name)),
         }
@@ -98,25 +107,19 @@ fn hopeless(claim: &Claim) -> String {
 fn preview_step(
     scenario: &Scenario,
     inventory: &Inventory,
-    seed: u64,
+    (seed, ever): (u64, &mut BTreeSet<String>),
     (index, step): (usize, &Step),
     target: &Target,
 ) -> Result<StepPreview, String> {
     let candidates = candidates(target, inventory, &scenario.limits)?;
     let names: Vec<String> = candidates.iter().map(Instance::identity).collect();
-    let picked = pick::pick(candidates.clone(), target.pick, seed, index);
-    if picked.is_empty() && target.on_empty == OnEmpty::Error {
-        return Err(format!(
-            "target {}: its pick takes none of {}",
-            target.name,
-            names.len()
-        ));
-    }
-    blast::check(
-        &scenario.limits,
+    let picked = foresee(
+        scenario,
         inventory,
-        &std::collections::BTreeSet::new(),
-        &picked,
+        target,
+        (seed, index),
+        &candidates,
+        ever,
     )?;
     let decided = target.role.is_none();
     let shown = if decided { &picked } else { &candidates };
@@ -155,6 +158,36 @@ fn preview_step(
             })
             .collect(),
     })
+}
+
+/// Whom the step at this index picks, within the limits of the whole run: `ever` takes in whom its steps hit for sure. With a role
+/// the choice is made later, of fewer: one is all that is certain.
+///
+/// # Errors
+/// It picks nobody, or more than the limits allow.
+pub fn foresee(
+    scenario: &Scenario,
+    inventory: &Inventory,
+    target: &Target,
+    (seed, index): (u64, usize),
+    candidates: &[Instance],
+    ever: &mut BTreeSet<String>,
+) -> Result<Vec<Instance>, String> {
+    let picked = pick::pick(candidates.to_vec(), target.pick, seed, index);
+    if picked.is_empty() && target.on_empty == OnEmpty::Error {
+        let (name, of) = (&target.name, candidates.len());
+        return Err(format!("target {name}: its pick takes none of {of}"));
+    }
+    let nobody = BTreeSet::new();
+    let now = &nobody;
+    if target.role.is_some() {
+        let one = &picked[..picked.len().min(1)];
+        blast::check(&scenario.limits, inventory, Hit { ever: now, now }, one)?;
+    } else {
+        blast::check(&scenario.limits, inventory, Hit { ever, now }, &picked)?;
+        ever.extend(picked.iter().map(|instance| instance.id.clone()));
+    }
+    Ok(picked)
 }
 
 /// Running containers that the target's selectors match and that may be touched.

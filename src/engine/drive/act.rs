@@ -1,15 +1,17 @@
 //! A step's way: whom it hits, the intents on disk, the changes, and taking them back.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::{Done, Drive, State, micros};
-use crate::action::{Action, Subject};
+use super::revert::Revert;
+use super::{Done, Drive, Progress, State, micros};
+use crate::action::{Action, Condition, Subject, Undo};
 use crate::engine::inject::{self, Miss};
 use crate::engine::journal::Line;
-use crate::engine::undo::{Undone, undo_all};
+use crate::engine::undo::Undone;
 use crate::history::{Difference, Event, Impediment, Phase, Proof};
 use crate::inventory::Instance;
-use crate::plan::blast;
+use crate::plan::blast::{self, Hit};
 
 impl Drive<'_> {
     pub(super) fn resolve(&mut self, step: usize) {
@@ -38,37 +40,16 @@ impl Drive<'_> {
 
     /// The only way to a fault: limits, intents on disk, boundary, then the changes.
     pub(super) fn inject(&mut self, step: usize, instances: &[Instance]) {
-        let limits = &self.run.scenario.limits;
-        let world = Arc::clone(&self.world.borrow());
-        if let Err(why) = blast::check(limits, &world, &self.run.touched, instances) {
-            return self.halt_impeded(
-                Impediment::Target,
-                format!("step {}: {why}", self.name(step)),
-            );
-        }
-        let actions = match inject::lower(&self.run.scenario.steps[step], instances) {
-            Ok(actions) => actions,
-            Err(why) => {
-                return self.halt_impeded(
-                    Impediment::Fault,
-                    format!("step {}: {why}", self.name(step)),
-                );
+        let (actions, ids) = match self.may_inject(step, instances) {
+            Ok(allowed) => allowed,
+            Err((what, why)) => {
+                return self.halt_impeded(what, format!("step {}: {why}", self.name(step)));
             }
         };
         let name = self.name(step);
-        let ids = match self.run.journal.intend(&name, &actions) {
-            Ok(ids) => ids,
-            Err(error) => {
-                let why = format!(
-                    "writing the journal {}: {error}",
-                    self.run.journal.path().display()
-                );
-                return self.halt_impeded(Impediment::Storage, why);
-            }
-        };
-        self.run
-            .touched
-            .extend(instances.iter().map(|instance| instance.id.clone()));
+        let touched = instances.iter().map(|instance| instance.id.clone());
+        self.run.touched.extend(touched);
+        self.run.left.extend(to_be_left(&actions));
         if self.phase == Phase::Baseline {
             self.enter(Phase::Fault);
         }
@@ -82,36 +63,95 @@ impl Drive<'_> {
         self.steps[step].ids = ids;
         self.steps[step].actions.clone_from(&actions);
         let runtime = Arc::clone(&self.run.runtime);
-        self.tasks.spawn(async move {
+        let hand = self.tasks.spawn(async move {
             Done::Applied {
                 step,
                 outcome: inject::apply(&*runtime, &actions).await,
             }
         });
+        self.steps[step].hands.push(hand);
+    }
+
+    /// Everything that must be so before a change: limits kept, containers ours, intents on disk.
+    fn may_inject(
+        &mut self,
+        step: usize,
+        instances: &[Instance],
+    ) -> Result<(Vec<Action>, Vec<u64>), (Impediment, String)> {
+        let limits = &self.run.scenario.limits;
+        let world = Arc::clone(&self.world.borrow());
+        let now = self.in_force();
+        let hit = Hit {
+            ever: &self.run.touched,
+            now: &now,
+        };
+        blast::check(limits, &world, hit, instances).map_err(|why| (Impediment::Target, why))?;
+        let actions = inject::lower(&self.run.scenario.steps[step], instances)
+            .map_err(|why| (Impediment::Fault, why))?;
+        // Most were locked before the baseline; one that came later is locked now.
+        let subjects: Vec<Subject> = instances.iter().map(Subject::of).collect();
+        let locked = self.run.lock(&subjects);
+        locked.map_err(|why| (Impediment::Locked, why))?;
+        let journal = &mut self.run.journal;
+        let ids = journal
+            .intend(&self.run.scenario.steps[step].name, &actions)
+            .map_err(|error| {
+                let path = journal.path().display();
+                let why = format!("writing the journal {path}: {error}");
+                (Impediment::Storage, why)
+            })?;
+        Ok((actions, ids))
+    }
+
+    /// Ids of containers with a fault that is not reverted yet.
+    fn in_force(&self) -> BTreeSet<String> {
+        let under_way = |progress: &&Progress| progress.state != State::Over;
+        self.steps
+            .iter()
+            .filter(under_way)
+            .flat_map(|progress| &progress.actions)
+            .map(|action| action.subject.id.clone())
+            .collect()
     }
 
     /// Undoes these steps in one go, newest first.
     pub(super) fn revert(&mut self, newest_first: Vec<usize>) {
-        let mut actions = Vec::new();
-        let mut counts = Vec::new();
-        for step in &newest_first {
-            self.steps[*step].state = State::Reverting;
-            let name = self.name(*step);
-            self.run.recorder.note(Event::Reverting { step: name });
-            let own = &self.steps[*step].actions;
-            counts.push((*step, own.len()));
-            actions.extend(own.iter().rev().cloned());
+        let patient = self.halting.is_none();
+        let mut work = Revert {
+            patient,
+            ..Revert::default()
+        };
+        for step in newest_first.iter().copied() {
+            work.doubtful |= self.let_go(step);
+            if !matches!(self.steps[step].state, State::Reverting { .. }) {
+                let name = self.name(step);
+                self.run.recorder.note(Event::Reverting { step: name });
+            }
+            let progress = &mut self.steps[step];
+            progress.state = State::Reverting { patient };
+            work.counts.push((step, progress.actions.len()));
+            work.actions.extend(progress.actions.iter().rev().cloned());
+            work.watched |= patient && progress.proven;
         }
         let runtime = Arc::clone(&self.run.runtime);
-        let patient = self.halting.is_none();
-        self.tasks.spawn(async move {
-            let mut undone = undo_all(&*runtime, &actions, patient).await.into_iter();
-            let steps = counts
-                .into_iter()
-                .map(|(step, n)| (step, undone.by_ref().take(n).collect()))
-                .collect();
-            Done::Reverted { steps }
-        });
+        let hand = self.tasks.spawn(async move { work.run(&*runtime).await });
+        for step in newest_first {
+            self.steps[step].hands.push(hand.clone());
+        }
+    }
+
+    /// Ends every task that changes the step's targets. Is it unknown what the engine makes of the last thing it was asked?
+    fn let_go(&mut self, step: usize) -> bool {
+        let progress = &mut self.steps[step];
+        let injecting = progress.state == State::Injecting;
+        progress.hands.drain(..).for_each(|hand| hand.abort());
+        let reapplying = std::mem::take(&mut progress.reapplying);
+        let doubtful = injecting || !reapplying.is_empty();
+        for subject in reapplying.into_values() {
+            let why = "it had lost it, and the engine did not give it back in time";
+            self.note_lost(step, subject, why.into());
+        }
+        doubtful
     }
 
     pub(super) fn on_resolved(&mut self, step: usize, answer: Result<Vec<Instance>, Miss>) {
@@ -126,7 +166,6 @@ impl Drive<'_> {
             }
             Err(Miss::ByChoice(why)) => self.skip(step, why, true),
             Err(Miss::Impeded(what, why)) => {
-                self.skip(step, why.clone(), false);
                 self.halt_impeded(what, format!("step {}: {why}", self.name(step)));
             }
         }
@@ -143,6 +182,7 @@ impl Drive<'_> {
                 Some(why),
             ),
         };
+        let proven = effect.holds;
         let at = self.run.recorder.note(Event::Injected {
             step: self.name(step),
             effect,
@@ -150,9 +190,15 @@ impl Drive<'_> {
         if self.steps[step].state == State::Injecting {
             let spec = &self.run.scenario.steps[step];
             let hold = spec.hold.unwrap_or_else(|| spec.fault.default_hold());
-            self.steps[step].state = State::Active {
+            let progress = &mut self.steps[step];
+            progress.state = State::Active {
                 until: at + micros(hold),
             };
+            progress.proven = proven;
+            // One that restarted meanwhile has lost its fault already.
+            let ids = progress.actions.iter().map(|a| a.subject.id.clone());
+            self.stale.extend(ids);
+            self.look_again();
         }
         if let Some(why) = refused {
             self.halt_impeded(
@@ -163,6 +209,10 @@ impl Drive<'_> {
     }
 
     pub(super) fn on_reverted(&mut self, step: usize, undone: Vec<Undone>) {
+        // Once by the task that was cut short at its very end, and once by the one after it.
+        if self.steps[step].state == State::Over {
+            return;
+        }
         let name = self.name(step);
         let newest_first: Vec<Action> = self.steps[step].actions.iter().rev().cloned().collect();
         let mut receipts = Vec::new();
@@ -190,12 +240,27 @@ impl Drive<'_> {
         }
         // Without a receipt the journal stays, and undoing again does no harm.
         let _kept = self.run.write_down(&receipts);
-        let at = self.run.recorder.note(Event::Reverted {
-            step: name,
-            revert: inject::summary(seen),
-        });
+        let revert = inject::summary(seen);
+        let clean = revert.holds;
+        let at = self
+            .run
+            .recorder
+            .note(Event::Reverted { step: name, revert });
         self.cut(at);
+        if !clean {
+            // What cannot be undone is not to be followed by more.
+            self.halting.get_or_insert(at);
+        }
         self.steps[step].state = State::Over;
         self.steps[step].over = Some(at);
     }
+}
+
+/// Ids of containers that the scenario wants nobody to bring back.
+fn to_be_left(actions: &[Action]) -> impl Iterator<Item = String> {
+    let ends = |effect: &Condition| matches!(effect, Condition::Down | Condition::Ended { .. });
+    actions
+        .iter()
+        .filter(move |action| matches!(action.undo, Undo::None { .. }) && ends(&action.effect))
+        .map(|action| action.subject.id.clone())
 }

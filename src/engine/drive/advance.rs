@@ -2,21 +2,16 @@
 
 use super::{Drive, IDLE, Next, Progress, STOP_WAITS, State, micros};
 use crate::history::{Event, Impediment, Phase};
-use crate::scenario::Trigger;
+use crate::scenario::{Guard, Trigger};
 use crate::units::{Micros, format_duration};
-use crate::verdict::{Range, unhealthy};
+use crate::verdict::{self, Range, unhealthy};
 
 impl Drive<'_> {
     /// Does everything whose time has come.
     pub(super) fn advance(&mut self) -> Next {
         let now = self.run.clock.now();
-        if let Some(error) = self
-            .run
-            .recorder
-            .take_failure()
-            .filter(|_| self.halting.is_none())
-        {
-            self.halt_impeded(Impediment::Storage, format!("writing the history: {error}"));
+        if let Some(why) = self.run.recorder.take_failure() {
+            self.halt_impeded(Impediment::Storage, why);
         }
         if let Some(since) = self.halting {
             return self.advance_halting(now, since);
@@ -57,7 +52,7 @@ impl Drive<'_> {
                     Some(due) => next = next.min(due),
                     None => self.give_up_waiting(step, now),
                 },
-                State::Active { until } if until <= now && self.steps[step].reapplying == 0 => {
+                State::Active { until } if until <= now && self.has_settled(step, until, now) => {
                     self.revert(vec![step]);
                 }
                 State::Active { until } => next = next.min(until.max(now + 1)),
@@ -69,6 +64,11 @@ impl Drive<'_> {
             return Next::WaitUntil(now);
         }
         Next::WaitUntil(next)
+    }
+
+    /// A target that is being given its fault back is waited for, not for long.
+    fn has_settled(&self, step: usize, until: Micros, now: Micros) -> bool {
+        self.steps[step].reapplying.is_empty() || now >= until + micros(STOP_WAITS)
     }
 
     /// Why no fault may be injected: what is broken before cannot be blamed on one.
@@ -85,6 +85,20 @@ impl Drive<'_> {
             .find_map(|(probe, seen)| {
                 unhealthy(&scenario.slos, &probe.name, probe.timeout, seen, range)
             })
+            .or_else(|| self.would_trip())
+    }
+
+    /// A run that a guard stops at once is not to do harm first.
+    fn would_trip(&self) -> Option<String> {
+        let (Guard { probe, trips, over }, measured) = self.vitals.tripped()?;
+        let metric = trips.metric;
+        Some(format!(
+            "the baseline was not healthy: {probe} {} was {} over {}, and a guard stops the run at {}",
+            verdict::name(metric),
+            verdict::amount(metric, measured),
+            format_duration(over),
+            verdict::phrase(&trips)
+        ))
     }
 
     /// When a step is due; `None` while that depends on what has not happened yet.
@@ -111,10 +125,23 @@ impl Drive<'_> {
 
     /// A step that waits for steadiness waits from when the step before it in the file is over.
     pub(super) fn waits_since(&self, step: usize) -> Option<Micros> {
-        match step.checked_sub(1) {
+        match step.checked_sub(1).filter(|_| !self.waits_for_itself(step)) {
             None => Some(self.baseline_end),
             Some(before) => self.steps[before].over,
         }
+    }
+
+    /// Does the step before it in the file start after this one?
+    fn waits_for_itself(&self, step: usize) -> bool {
+        let steps = &self.run.scenario.steps;
+        let waits_for = |step: usize| match &steps[step].trigger {
+            Trigger::At(_) => None,
+            Trigger::After(other) => steps.iter().position(|step| step.name == *other),
+            Trigger::Steady { .. } => step.checked_sub(1),
+        };
+        std::iter::successors(waits_for(step), |next| waits_for(*next))
+            .take(steps.len())
+            .any(|next| next == step)
     }
 
     pub(super) fn give_up_waiting(&mut self, step: usize, now: Micros) {
@@ -137,8 +164,10 @@ impl Drive<'_> {
             format_duration(*steady),
             format_duration(*within)
         );
-        self.skip(step, why.clone(), false);
-        self.halt_impeded(Impediment::Timeline, why);
+        self.halt_impeded(
+            Impediment::Timeline,
+            format!("step {}: {why}", self.name(step)),
+        );
     }
 
     pub(super) fn advance_recovery(&mut self, now: Micros) -> Next {
@@ -152,21 +181,27 @@ impl Drive<'_> {
 
     /// Everything in force is reverted at once; what is under way is waited for, not for long.
     pub(super) fn advance_halting(&mut self, now: Micros, since: Micros) -> Next {
+        if self.run.stop.now().signals >= 3 {
+            return Next::End;
+        }
         let overdue = now >= since + micros(STOP_WAITS);
         let ripe = |progress: &Progress| match progress.state {
             State::Active { .. } => true,
             State::Injecting => overdue,
+            // The system had been given time that there is no longer.
+            State::Reverting { patient } => patient,
             _ => false,
         };
-        let steps: Vec<usize> = (0..self.steps.len())
-            .rev()
+        let mut steps: Vec<usize> = (0..self.steps.len())
             .filter(|step| ripe(&self.steps[*step]))
             .collect();
+        steps.sort_by_key(|step| std::cmp::Reverse(self.steps[*step].ids.first().copied()));
         if !steps.is_empty() {
             self.revert(steps);
         }
-        let busy =
-            |progress: &Progress| matches!(progress.state, State::Injecting | State::Reverting);
+        let busy = |progress: &Progress| {
+            matches!(progress.state, State::Injecting | State::Reverting { .. })
+        };
         if self.steps.iter().any(busy) {
             Next::WaitUntil(now + micros(IDLE))
         } else {

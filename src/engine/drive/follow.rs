@@ -1,18 +1,26 @@
 //! Following the world: what happens to containers while the run goes on.
 
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::timeout;
 
 use super::{Done, Drive, STOP_WAITS, State};
 use crate::action::{Action, Subject};
-use crate::engine::undo::wait_for;
+use crate::engine::inject::apply_one;
+use crate::engine::undo::{LOOK_WITHIN, wait_for};
 use crate::history::{Event, Proof};
 use crate::inventory::{Instance, Inventory};
-use crate::runtime::Notice;
+use crate::runtime::{Notice, Runtime};
 
 impl Drive<'_> {
     pub(super) fn on_notice(&mut self, notice: &Notice) {
+        // Health checks and probes run commands all the time, which changes nothing about a container.
+        if notice.what.starts_with("exec_") {
+            return;
+        }
         let known = self.world.borrow().by_id(&notice.id).map(Subject::of);
-        if let Some(subject) = known.clone().filter(|_| !notice.what.starts_with("exec_")) {
+        if let Some(subject) = known.clone() {
             self.run.recorder.note(Event::Container {
                 subject,
                 what: notice.what.clone(),
@@ -42,20 +50,26 @@ impl Drive<'_> {
         let runtime = Arc::clone(&self.run.runtime);
         let scope = self.scope.clone();
         self.tasks.spawn(async move {
-            if unknown {
-                let whole = runtime.inventory(&scope).await.ok();
-                return Done::Looked {
-                    seen: Vec::new(),
-                    whole,
-                };
-            }
             let mut seen = Vec::new();
-            for id in stale {
-                if let Ok(now) = runtime.observe(&id).await {
-                    seen.push((id, now));
+            let mut unseen = Vec::new();
+            let mut whole = None;
+            if unknown {
+                let asked = timeout(LOOK_WITHIN, runtime.inventory(&scope)).await;
+                whole = asked.ok().and_then(Result::ok);
+                unseen.extend(stale.into_iter().filter(|_| whole.is_none()));
+            } else {
+                for id in stale {
+                    match timeout(LOOK_WITHIN, runtime.observe(&id)).await {
+                        Ok(Ok(now)) => seen.push((id, now)),
+                        _ => unseen.push(id),
+                    }
                 }
             }
-            Done::Looked { seen, whole: None }
+            Done::Looked {
+                seen,
+                whole,
+                unseen,
+            }
         });
     }
 
@@ -76,7 +90,6 @@ impl Drive<'_> {
             }
             world.instances.sort_by_key(Instance::identity);
         });
-        self.look_again();
         for step in 0..self.steps.len() {
             if matches!(self.steps[step].state, State::Active { .. }) && self.halting.is_none() {
                 self.reapply(step);
@@ -86,11 +99,11 @@ impl Drive<'_> {
 
     /// A target that restarted has lost what was done to it: it gets it again.
     pub(super) fn reapply(&mut self, step: usize) {
-        if self.steps[step].reapplying > 0 {
-            return;
-        }
         let world = Arc::clone(&self.world.borrow());
         let lost = |action: &&Action| {
+            if self.steps[step].reapplying.contains_key(&action.subject.id) {
+                return false;
+            }
             let now = world.by_id(&action.subject.id);
             action.effect.is_lasting()
                 && now.is_some_and(Instance::is_running)
@@ -103,26 +116,63 @@ impl Drive<'_> {
             .cloned()
             .collect();
         for action in again {
-            self.steps[step].reapplying += 1;
+            let subject = action.subject.clone();
             let runtime = Arc::clone(&self.run.runtime);
-            self.tasks.spawn(async move {
-                let applied = runtime.apply(&action.subject, &action.change).await;
-                let seen = match applied {
-                    Err(error) => Err(error.to_string()),
-                    Ok(()) => {
-                        wait_for(&*runtime, &action.subject, &action.effect, STOP_WAITS).await
-                    }
-                };
-                let effect = Proof {
-                    holds: seen.is_ok(),
-                    evidence: seen.unwrap_or_else(|seen| seen),
-                };
+            let hand = self.tasks.spawn(async move {
                 Done::Reapplied {
                     step,
+                    effect: give_back(&*runtime, &action).await,
                     subject: action.subject,
-                    effect,
                 }
+            });
+            let progress = &mut self.steps[step];
+            progress.reapplying.insert(subject.id.clone(), subject);
+            progress.hands.push(hand);
+        }
+    }
+
+    pub(super) fn on_reapplied(&mut self, step: usize, subject: Subject, effect: Option<Proof>) {
+        // One that was cut short is on record already.
+        let known = self.steps[step].reapplying.remove(&subject.id);
+        if let (Some(subject), Some(effect)) = (known, effect) {
+            let step = self.name(step);
+            self.run.recorder.note(Event::Reapplied {
+                step,
+                subject,
+                effect,
             });
         }
     }
+
+    pub(super) fn note_lost(&mut self, step: usize, subject: Subject, evidence: String) {
+        let step = self.name(step);
+        let effect = Proof {
+            holds: false,
+            evidence,
+        };
+        self.run.recorder.note(Event::Reapplied {
+            step,
+            subject,
+            effect,
+        });
+    }
+}
+
+/// What was seen of the world may be older than the fault, so the target is looked at first.
+async fn give_back(runtime: &dyn Runtime, action: &Action) -> Option<Proof> {
+    let Action {
+        subject, effect, ..
+    } = action;
+    let now = wait_for(runtime, subject, effect, Duration::ZERO).await;
+    if now.is_ok() {
+        return None;
+    }
+    let seen = match apply_one(runtime, action).await {
+        Err(why) => Err(why),
+        Ok(()) => wait_for(runtime, subject, effect, STOP_WAITS).await,
+    };
+    Some(Proof {
+        holds: seen.is_ok(),
+        evidence: seen.unwrap_or_else(|seen| seen),
+    })
 }

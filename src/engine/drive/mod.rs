@@ -4,13 +4,14 @@
 mod act;
 mod advance;
 mod follow;
+mod revert;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::sleep_until;
 
 use super::inject::Miss;
@@ -61,8 +62,12 @@ struct Progress {
     ids: Vec<u64>,
     /// When it was reverted or skipped.
     over: Option<Micros>,
-    /// Fault being given back to targets that lost it.
-    reapplying: usize,
+    /// Was its effect shown?
+    proven: bool,
+    /// Targets that lost the fault and are being given it back, by id.
+    reapplying: BTreeMap<String, Subject>,
+    /// Tasks that change its targets: none of them may go on while the step is undone.
+    hands: Vec<AbortHandle>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,8 +75,13 @@ enum State {
     Waiting,
     Resolving,
     Injecting,
-    Active { until: Micros },
-    Reverting,
+    Active {
+        until: Micros,
+    },
+    /// `patient`: the system is given its time to do it by itself.
+    Reverting {
+        patient: bool,
+    },
     Over,
 }
 
@@ -87,15 +97,20 @@ enum Done {
     },
     Reverted {
         steps: Vec<(usize, Vec<Undone>)>,
+        /// Targets that were found without their fault when its time was over, and what was seen.
+        lost: Vec<(usize, Subject, String)>,
     },
     Reapplied {
         step: usize,
         subject: Subject,
-        effect: Proof,
+        /// `None`: it had not lost its fault after all.
+        effect: Option<Proof>,
     },
     Looked {
         seen: Vec<(String, Option<Instance>)>,
         whole: Option<Inventory>,
+        /// The engine did not say.
+        unseen: Vec<String>,
     },
 }
 
@@ -131,7 +146,9 @@ impl<'a> Drive<'a> {
             actions: Vec::new(),
             ids: Vec::new(),
             over: None,
-            reapplying: 0,
+            proven: false,
+            reapplying: BTreeMap::new(),
+            hands: Vec::new(),
         };
         let steps = run.scenario.steps.iter().map(|_| progress()).collect();
         let since = run.recorder.note(Event::Phase {
@@ -181,7 +198,7 @@ impl<'a> Drive<'a> {
                 },
                 Some(notice) = self.notices.recv() => self.on_notice(&notice),
                 Some(reading) = self.readings.recv() => self.on_reading(reading),
-                () = sleep_until(next) => {}
+                () = sleep_until(next) => self.look_again(),
             }
         }
         self.stop_probing().await;
@@ -200,11 +217,22 @@ impl<'a> Drive<'a> {
             prober.cut(at);
             stopping.spawn(prober.stop());
         }
-        while let Some(reading) = self.readings.recv().await {
-            self.on_reading(reading);
+        let mut stop = self.run.stop.clone();
+        loop {
+            tokio::select! {
+                biased;
+                // Told to hurry: what is still under way is not waited for.
+                _ = stop.reached(2) => break stopping.abort_all(),
+                reading = self.readings.recv() => match reading {
+                    Some(reading) => self.on_reading(reading),
+                    None => break,
+                }
+            }
         }
         while let Some(stopped) = stopping.join_next().await {
-            if let Err(error) = stopped {
+            if let Err(error) = stopped
+                && !error.is_cancelled()
+            {
                 let why = format!("a probe ended badly: {error}");
                 self.run.impeded(Impediment::Probe, why);
             }
@@ -250,23 +278,30 @@ impl<'a> Drive<'a> {
         match done {
             Done::Resolved { step, answer } => self.on_resolved(step, answer),
             Done::Applied { step, outcome } => self.on_applied(step, outcome),
-            Done::Reverted { steps } => steps
-                .into_iter()
-                .for_each(|(step, undone)| self.on_reverted(step, undone)),
+            Done::Reverted { steps, lost } => {
+                for (step, subject, seen) in lost {
+                    let why = format!("at the end of its step it was found without it: {seen}");
+                    self.note_lost(step, subject, why);
+                }
+                for (step, undone) in steps {
+                    self.on_reverted(step, undone);
+                }
+            }
             Done::Reapplied {
                 step,
                 subject,
                 effect,
+            } => self.on_reapplied(step, subject, effect),
+            Done::Looked {
+                seen,
+                whole,
+                unseen,
             } => {
-                self.steps[step].reapplying -= 1;
-                let step = self.name(step);
-                self.run.recorder.note(Event::Reapplied {
-                    step,
-                    subject,
-                    effect,
-                });
+                self.on_looked(seen, whole);
+                self.look_again();
+                // Not at once: the engine has just not answered.
+                self.stale.extend(unseen);
             }
-            Done::Looked { seen, whole } => self.on_looked(seen, whole),
         }
     }
 
