@@ -144,6 +144,15 @@ impl Instance {
 }
 
 impl Inventory {
+    /// What was seen of containers by id since; `None`: it is gone.
+    pub fn take_in(&mut self, seen: Vec<(String, Option<Instance>)>) {
+        for (id, now) in seen {
+            self.instances.retain(|instance| instance.id != id);
+            self.instances.extend(now);
+        }
+        self.instances.sort_by_key(Instance::identity);
+    }
+
     pub fn by_id(&self, id: &str) -> Option<&Instance> {
         self.instances.iter().find(|instance| instance.id == id)
     }

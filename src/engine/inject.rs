@@ -7,12 +7,12 @@ use futures_util::stream::{self, StreamExt, TryStreamExt};
 use tokio::time::timeout;
 
 use super::role;
-use super::undo::{AT_ONCE, wait_for};
+use super::undo::{AT_ONCE, LOOK_WITHIN, wait_for};
 use crate::action::{Action, Capability, Change, Subject};
 use crate::history::{Impediment, Proof};
 use crate::inventory::{Instance, Inventory};
 use crate::plan::preview::candidates;
-use crate::plan::{list, pick};
+use crate::plan::{list, pick, select};
 use crate::runtime::Runtime;
 use crate::scenario::{Limits, OnEmpty, Pick, Secrets, Step, Target};
 use crate::units::format_duration;
@@ -52,7 +52,8 @@ pub(super) async fn resolve(question: Question) -> Result<Vec<Instance>, Miss> {
         OnEmpty::Skip => Miss::ByChoice(why),
         OnEmpty::Error => Miss::Impeded(Impediment::Target, why),
     };
-    let mut matches = candidates(target, &question.inventory, &question.limits).map_err(empty)?;
+    let inventory = refreshed(&**runtime, &question.inventory, target).await;
+    let mut matches = candidates(target, &inventory, &question.limits).map_err(empty)?;
     if let Some(asked) = &target.role {
         matches = role::filter(&**runtime, asked, matches, &question.secrets)
             .await
@@ -78,6 +79,31 @@ pub(super) async fn resolve(question: Question) -> Result<Vec<Instance>, Miss> {
     observe_all(&**runtime, picked)
         .await
         .map_err(|why| Miss::Impeded(Impediment::Target, why))
+}
+
+/// What events have told of the system may lag behind what this run has just done to it: whom the target means is looked at.
+async fn refreshed(runtime: &dyn Runtime, inventory: &Inventory, target: &Target) -> Inventory {
+    let mut now = inventory.clone();
+    let ids = now.instances.iter().filter(|i| select::matches(target, i));
+    let ids: Vec<String> = ids.map(|instance| instance.id.clone()).collect();
+    now.take_in(look_at(runtime, ids).await);
+    now
+}
+
+/// These containers as they are now; one of which the engine does not say anything is left out.
+pub(super) async fn look_at(
+    runtime: &dyn Runtime,
+    ids: Vec<String>,
+) -> Vec<(String, Option<Instance>)> {
+    stream::iter(ids)
+        .map(|id| async move {
+            let seen = timeout(LOOK_WITHIN, runtime.observe(&id)).await;
+            Some((id, seen.ok()?.ok()?))
+        })
+        .buffer_unordered(AT_ONCE)
+        .filter_map(std::future::ready)
+        .collect()
+        .await
 }
 
 async fn observe_all(

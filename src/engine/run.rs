@@ -246,3 +246,92 @@ fn header(setup: &Setup) -> Header {
             .collect(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use tokio::sync::watch;
+
+    use super::*;
+    use crate::engine::signals::Urgency;
+    use crate::history::Entry;
+    use crate::probe::Pulse;
+    use crate::runtime::memory::{Memory, instance};
+    use crate::scenario::Inputs;
+    use crate::verdict;
+
+    struct Nobody;
+
+    impl Observer for Nobody {
+        fn entry(&mut self, _entry: &Entry) {}
+        fn pulse(&mut self, _probe: &str, _pulse: &Pulse) {}
+    }
+
+    const TEXT: &str = "[timing]\nbaseline = \"4s\"\nrecovery = \"2s\"\nsteady = \"1s\"\n[targets.a]\ncontainer = \"a\"\n\
+        [probes.p]\nrate = \"20/s\"\nexec = { command = [\"ok\"], in = \"a\" }\n[[slos]]\nprobe = \"p\"\nsuccess = \">= 10%\"\n\
+        [[steps]]\nfor = \"1s\"\nfault.pause = { target = \"a\" }\n";
+
+    fn setup(dir: &Path, engine: &Arc<Memory>) -> Setup {
+        let (_, urgency) = watch::channel(Urgency::default());
+        Setup {
+            scenario: crate::scenario::check(Path::new("t.toml"), TEXT, &Inputs::default())
+                .unwrap(),
+            seed: 1,
+            run: "run-1".into(),
+            runtime: Arc::clone(engine) as Arc<dyn Runtime>,
+            endpoint: "memory".into(),
+            began: String::new(),
+            clock: Clock::start(),
+            secrets: Secrets::default(),
+            state_dir: dir.join("state"),
+            lock_dir: dir.join("locks"),
+            report_dir: dir.join("report"),
+            executable: None,
+            stop: Stop::on(urgency),
+            observer: Box::new(Nobody),
+        }
+    }
+
+    /// A disk that is full is `/dev/full`: opened like any file, and nothing fits on it.
+    #[tokio::test(start_paused = true)]
+    async fn a_full_disk_stops_the_run_before_it_does_harm() {
+        let dir = tempfile::tempdir().unwrap();
+        let engine = Arc::new(Memory::new([instance("a")]));
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let finished = run_into(full, setup(dir.path(), &engine)).await.unwrap();
+        let report = verdict::judge(&finished.record);
+        assert_eq!(report.exit_code, 3, "{:?}", report.reasons);
+        let why = "writing the history: No space left on device";
+        assert!(report.reasons[0].starts_with(why), "{:?}", report.reasons);
+        let changes = engine
+            .log()
+            .into_iter()
+            .filter(|line| line.contains("pause"));
+        assert_eq!((changes.count(), finished.journal), (0, None));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_same_run_on_a_disk_with_room_passes() {
+        let dir = tempfile::tempdir().unwrap();
+        let engine = Arc::new(Memory::new([instance("a")]));
+        let finished = run(setup(dir.path(), &engine)).await.unwrap();
+        let report = verdict::judge(&finished.record);
+        assert_eq!(report.exit_code, 0, "{:?}", report.reasons);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_a_reaper_nothing_is_begun_and_no_journal_left() {
+        let dir = tempfile::tempdir().unwrap();
+        let engine = Arc::new(Memory::new([instance("a")]));
+        let mut setup = setup(dir.path(), &engine);
+        setup.executable = Some(dir.path().join("missing"));
+        let error = run(setup).await.err().unwrap().to_string();
+        assert!(error.starts_with("cannot start the reaper "), "{error}");
+        assert_eq!(
+            std::fs::read_dir(dir.path().join("state")).unwrap().count(),
+            0
+        );
+        assert!(engine.log().is_empty());
+    }
+}

@@ -19,6 +19,9 @@ pub const BUDGET: Duration = Duration::from_secs(30);
 /// All that one look may take: a runtime has its own limits, and this one holds if they do not.
 pub const LOOK_WITHIN: Duration = Duration::from_secs(10);
 
+/// A call that hangs is not to use up all the time that there is for trying again.
+const TRY_WITHIN: Duration = Duration::from_secs(14);
+
 /// Between looks, at first and at most.
 const LOOK: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(100));
 
@@ -166,9 +169,11 @@ async fn make(
                 }
                 Look::Not(_) => {}
             }
-            last = match runtime.apply(subject, change).await {
-                Err(error) => error.to_string(),
-                Ok(()) => match wait_for(runtime, subject, until, Duration::from_secs(5)).await {
+            last = match timeout(TRY_WITHIN, runtime.apply(subject, change)).await {
+                Err(_) => format!("no answer within {}", format_duration(TRY_WITHIN)),
+                Ok(Err(error)) => error.to_string(),
+                Ok(Ok(())) => match wait_for(runtime, subject, until, Duration::from_secs(5)).await
+                {
                     Ok(evidence) => return Undone::verified(evidence),
                     Err(seen) => seen,
                 },

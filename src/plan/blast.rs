@@ -172,7 +172,8 @@ mod tests {
         let ever = BTreeSet::from([instance("node-1").id]);
         let next = [instance("node-2")];
         let hit = |now| super::check(&limits, &world, Hit { ever: &ever, now }, &next);
-        assert_eq!(hit(&BTreeSet::new()), Ok(()));
+        let nobody = BTreeSet::new();
+        assert_eq!(hit(&nobody), Ok(()));
         assert!(hit(&ever).is_err());
     }
 

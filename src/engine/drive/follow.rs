@@ -7,7 +7,7 @@ use tokio::time::timeout;
 
 use super::{Done, Drive, STOP_WAITS, State};
 use crate::action::{Action, Subject};
-use crate::engine::inject::apply_one;
+use crate::engine::inject::{apply_one, look_at};
 use crate::engine::undo::{LOOK_WITHIN, wait_for};
 use crate::history::{Event, Proof};
 use crate::inventory::{Instance, Inventory};
@@ -58,12 +58,10 @@ impl Drive<'_> {
                 whole = asked.ok().and_then(Result::ok);
                 unseen.extend(stale.into_iter().filter(|_| whole.is_none()));
             } else {
-                for id in stale {
-                    match timeout(LOOK_WITHIN, runtime.observe(&id)).await {
-                        Ok(Ok(now)) => seen.push((id, now)),
-                        _ => unseen.push(id),
-                    }
-                }
+                let ids: Vec<String> = stale.into_iter().collect();
+                seen = look_at(&*runtime, ids.clone()).await;
+                let known = |id: &String| seen.iter().any(|(other, _)| other == id);
+                unseen.extend(ids.into_iter().filter(|id| !known(id)));
             }
             Done::Looked {
                 seen,
@@ -78,17 +76,12 @@ impl Drive<'_> {
         seen: Vec<(String, Option<Instance>)>,
         whole: Option<Inventory>,
     ) {
-        self.looking = false;
         self.world.send_modify(|world| {
             let world = Arc::make_mut(world);
             if let Some(whole) = whole {
                 *world = whole;
             }
-            for (id, now) in seen {
-                world.instances.retain(|instance| instance.id != id);
-                world.instances.extend(now);
-            }
-            world.instances.sort_by_key(Instance::identity);
+            world.take_in(seen);
         });
         for step in 0..self.steps.len() {
             if matches!(self.steps[step].state, State::Active { .. }) && self.halting.is_none() {

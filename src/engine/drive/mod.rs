@@ -99,6 +99,8 @@ enum Done {
         steps: Vec<(usize, Vec<Undone>)>,
         /// Targets that were found without their fault when its time was over, and what was seen.
         lost: Vec<(usize, Subject, String)>,
+        /// Its targets afterwards.
+        seen: Vec<(String, Option<Instance>)>,
     },
     Reapplied {
         step: usize,
@@ -278,7 +280,8 @@ impl<'a> Drive<'a> {
         match done {
             Done::Resolved { step, answer } => self.on_resolved(step, answer),
             Done::Applied { step, outcome } => self.on_applied(step, outcome),
-            Done::Reverted { steps, lost } => {
+            Done::Reverted { steps, lost, seen } => {
+                self.on_looked(seen, None);
                 for (step, subject, seen) in lost {
                     let why = format!("at the end of its step it was found without it: {seen}");
                     self.note_lost(step, subject, why);
@@ -297,6 +300,7 @@ impl<'a> Drive<'a> {
                 whole,
                 unseen,
             } => {
+                self.looking = false;
                 self.on_looked(seen, whole);
                 self.look_again();
                 // Not at once: the engine has just not answered.

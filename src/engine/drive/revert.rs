@@ -1,11 +1,13 @@
 //! Taking steps back, as a task beside the loop.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tokio::time::sleep;
 
 use super::Done;
 use crate::action::{Action, Subject};
+use crate::engine::inject::look_at;
 use crate::engine::undo::{undo_all, wait_for};
 use crate::runtime::Runtime;
 
@@ -38,13 +40,15 @@ impl Revert {
             sleep(SETTLE).await;
             undone = undo_all(runtime, &self.actions, false).await;
         }
+        let ids: BTreeSet<String> = self.actions.iter().map(|a| a.subject.id.clone()).collect();
+        let seen = look_at(runtime, ids.into_iter().collect()).await;
         let mut undone = undone.into_iter();
         let steps = self
             .counts
             .into_iter()
             .map(|(step, n)| (step, undone.by_ref().take(n).collect()))
             .collect();
-        Done::Reverted { steps, lost }
+        Done::Reverted { steps, lost, seen }
     }
 
     /// Targets without the fault that they should have to this moment, whether or not the engine told of its loss.

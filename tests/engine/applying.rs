@@ -1,0 +1,90 @@
+//! Changes that the engine refuses, ignores or never answers.
+
+use chaosrun::inventory::State;
+use chaosrun::runtime::memory::Failure;
+
+use crate::stage::{after, pause_a, stage, step};
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_is_told_in_the_engines_words_and_all_is_reverted() {
+    let stage = stage();
+    stage.refuse("pause b", 1);
+    let outcome = stage.run(&step("pause = { target = \"both\" }")).await;
+    outcome.is(3, "step s: b: could not pause: pause b: no way");
+    assert_eq!(stage.log().iter().filter(|l| *l == "unpause a").count(), 1);
+    assert_eq!(stage.state("a").await, State::Running);
+    assert!(outcome.journal.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_without_effect_proves_nothing() {
+    let stage = stage();
+    stage.engine.fail("pause", Failure::Ignore);
+    let outcome = stage.run(&pause_a("3s")).await;
+    outcome.is(
+        3,
+        "the effect of s (pause) on a is not proven: a: expected that it is paused, saw: running",
+    );
+    assert!(outcome.journal.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hung_engine_is_not_waited_for_without_end() {
+    let stage = stage();
+    stage.engine.fail("pause", Failure::Hang);
+    let outcome = stage.run(&pause_a("3s")).await;
+    outcome.is(3, "step s: a: could not pause: no answer within 1m");
+    assert_eq!(stage.log(), ["pause a"]);
+    assert!(outcome.report.duration_ms < 90_000.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn intents_are_on_disk_before_the_change_and_receipts_after() {
+    let stage = stage();
+    stage.engine.fail("pause", Failure::Hang);
+    let outcome = stage
+        .run_while(&pause_a("3s"), async {
+            after(3.5).await;
+            assert!(!stage.journal().contains("intent"));
+            after(1.0).await;
+            assert_eq!(stage.log(), ["pause a"]);
+            assert_eq!(stage.state("a").await, State::Running);
+            assert!(stage.journal().contains(r#""intent":{"id":0,"step":"s""#));
+            assert!(!stage.journal().contains("undone"));
+        })
+        .await;
+    assert!(outcome.journal.is_none() && stage.journals() == 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_done_that_cannot_be_written_down() {
+    let stage = stage();
+    let outcome = stage
+        .run_while(&pause_a("3s"), async {
+            after(2.0).await;
+            std::fs::remove_dir_all(stage.state_dir()).unwrap();
+        })
+        .await;
+    outcome.is(3, "writing the journal");
+    assert!(stage.log().is_empty(), "{:?}", stage.log());
+}
+
+/// A change that the engine makes only after it was undone is undone once more.
+#[tokio::test(start_paused = true)]
+async fn a_change_that_comes_late_is_undone_too() {
+    let stage = stage();
+    stage.engine.fail("pause", Failure::Hang);
+    let outcome = stage
+        .run_while(&pause_a("30s"), async {
+            after(5.0).await;
+            stage.signal("SIGINT");
+            after(2.5).await;
+            stage
+                .engine
+                .happen("a-id", "pause", |a| a.state = State::Paused);
+        })
+        .await;
+    outcome.is(130, "interrupted by SIGINT");
+    assert_eq!(stage.log(), ["pause a", "unpause a"]);
+    assert_eq!(stage.state("a").await, State::Running);
+}

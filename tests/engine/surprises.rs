@@ -1,0 +1,94 @@
+//! Targets that do something by themselves.
+
+use chaosrun::inventory::{Instance, RestartPolicy, State};
+use chaosrun::runtime::memory::{Failure, instance};
+
+use crate::stage::{after, pause_a, stage, stage_of};
+
+#[tokio::test(start_paused = true)]
+async fn a_target_that_dies_before_its_step() {
+    let stage = stage();
+    let outcome = stage.run_while(&pause_a("3s"), async {
+        after(2.0).await;
+        stage.engine.crash("a-id");
+    });
+    let outcome = outcome.await;
+    assert_eq!(outcome.report.verdict.word(), "inconclusive");
+    outcome.says("step s: target a matches 1, and none of them runs");
+    assert!(stage.log().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_target_that_dies_during_its_fault() {
+    let stage = stage();
+    let outcome = stage.run_while(&pause_a("3s"), async {
+        after(5.0).await;
+        stage.engine.crash("a-id");
+    });
+    let outcome = outcome.await;
+    outcome.is(1, "a was running before and is exited with code 137 now");
+    outcome.says("s (pause) on a was lost in the middle");
+    assert_eq!(stage.log(), ["pause a"]);
+    assert!(outcome.journal.is_none());
+}
+
+fn restarting() -> [Instance; 2] {
+    ["a", "b"].map(|name| Instance {
+        restart_policy: RestartPolicy::Always,
+        ..instance(name)
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_target_that_restarts_gets_its_fault_again() {
+    let stage = stage_of(restarting());
+    let outcome = stage.run_while(&pause_a("3s"), async {
+        after(5.0).await;
+        stage.engine.crash("a-id");
+        after(1.0).await;
+        assert_eq!(stage.state("a").await, State::Paused);
+    });
+    let outcome = outcome.await;
+    outcome.passes();
+    assert_eq!(outcome.report.steps[0].reapplied, 1);
+    assert_eq!(stage.log(), ["pause a", "pause a", "unpause a"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fault_that_cannot_be_given_back_is_told() {
+    let stage = stage_of(restarting());
+    let outcome = stage.run_while(&pause_a("3s"), async {
+        after(5.0).await;
+        stage.engine.fail("pause", Failure::Hang);
+        stage.engine.crash("a-id");
+    });
+    let outcome = outcome.await;
+    outcome.is(3, "s (pause) on a was lost in the middle");
+    assert!(outcome.lasted("s") < 8_000.0);
+    assert!(outcome.journal.is_none());
+}
+
+/// The engine's stream may miss something: the fault is looked at once more before it is taken back.
+#[tokio::test(start_paused = true)]
+async fn a_loss_that_nobody_told_of_is_found() {
+    let stage = stage();
+    let outcome = stage.run_while(&pause_a("3s"), async {
+        after(5.0).await;
+        stage
+            .engine
+            .happen("a-id", "exec_start", |a| a.state = State::Running);
+    });
+    outcome.await.is(3, "s (pause) on a was lost in the middle");
+    assert_eq!(stage.log(), ["pause a"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_target_that_is_removed_is_missed() {
+    let stage = stage();
+    let outcome = stage.run_while(&pause_a("3s"), async {
+        after(5.0).await;
+        stage.engine.remove("a-id");
+    });
+    outcome.await.is(1, "a was running before and is gone now");
+    assert_eq!(stage.journals(), 0);
+}

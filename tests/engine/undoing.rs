@@ -1,0 +1,123 @@
+//! Undos that the engine refuses, and what the world looks like in the end.
+
+use chaosrun::inventory::State;
+use chaosrun::runtime::memory::Failure;
+
+use crate::stage::{after, pause_a, stage, step, watch_a};
+
+#[tokio::test(start_paused = true)]
+async fn an_undo_refused_twice_is_tried_again() {
+    let stage = stage();
+    stage.refuse("unpause", 2);
+    stage.run(&pause_a("3s")).await.passes();
+    assert_eq!(
+        stage.log(),
+        ["pause a", "unpause a", "unpause a", "unpause a"]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_undo_refused_for_ever_is_dirty_until_somebody_recovers() {
+    let stage = stage();
+    stage.refuse("unpause", 1_000);
+    let outcome = stage.run(&pause_a("3s")).await;
+    outcome.is(5, "the revert of s (pause) on a could not be verified");
+    outcome.says("no way");
+    assert!(outcome.journal.unwrap().exists());
+    let first = stage.recover().await;
+    assert!(first[0].failed[0].contains("a, step s:"), "{first:?}");
+    assert_eq!(stage.journals(), 1);
+    let second = stage.recover().await;
+    assert_eq!((second[0].undone.len(), second[0].failed.len()), (1, 0));
+    assert_eq!(stage.state("a").await, State::Running);
+    assert_eq!(stage.journals(), 0);
+    assert!(stage.recover().await.is_empty());
+}
+
+/// More harm is not done on top of harm that cannot be undone.
+#[tokio::test(start_paused = true)]
+async fn no_step_follows_one_that_could_not_be_undone() {
+    let stage = stage();
+    stage.refuse("unpause", 400);
+    let next = "[[steps]]\nname = \"n\"\nafter = \"s\"\nfault.stop = { target = \"a\" }\n";
+    let outcome = stage.run(&format!("{}{next}", pause_a("3s"))).await;
+    outcome.is(5, "could not be verified");
+    assert!(!stage.log().contains(&"stop a".into()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hung_undo_is_given_up_and_tried_anew() {
+    let stage = stage();
+    stage.engine.fail("unpause", Failure::Hang);
+    let outcome = stage.run(&pause_a("3s")).await;
+    outcome.passes();
+    assert_eq!(stage.log(), ["pause a", "unpause a", "unpause a"]);
+    for _ in 0..3 {
+        stage.engine.fail("unpause", Failure::Hang);
+    }
+    let outcome = stage.run_as("run-2", &format!("{}{}", crate::stage::BASE, pause_a("3s")));
+    outcome.await.is(5, "no answer within 14s");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_went_with_its_container_is_recovered_by_saying_so() {
+    let stage = stage();
+    let kill = format!("{}for = \"3s\"\n", step("kill = { target = \"a\" }"));
+    let outcome = stage
+        .run_while(&kill, async {
+            after(5.0).await;
+            stage.engine.remove("a-id");
+        })
+        .await;
+    outcome.is(5, "a is gone: it cannot be undone");
+    let recovered = stage.recover().await;
+    assert!(recovered[0].undone[0].contains("is gone"), "{recovered:?}");
+    assert_eq!(stage.journals(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bystander_that_stays_down_is_the_systems_failure() {
+    let stage = stage_with_c();
+    let outcome = stage
+        .run_while(&pause_a("3s"), async {
+            after(5.0).await;
+            stage.engine.crash("c-id");
+        })
+        .await;
+    outcome.is(
+        1,
+        "c was running before and is exited with code 137 now: the system did not come back",
+    );
+    assert!(!outcome.report.differences[0].touched);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bystander_that_comes_back_in_time_is_fine() {
+    let stage = stage_with_c();
+    let outcome = stage
+        .run_while(&pause_a("3s"), async {
+            after(5.0).await;
+            stage.engine.crash("c-id");
+            after(8.0).await;
+            stage
+                .engine
+                .happen("c-id", "start", |c| c.state = State::Running);
+        })
+        .await;
+    outcome.passes();
+}
+
+fn stage_with_c() -> crate::stage::Stage {
+    crate::stage::stage_of(["a", "b", "c"].map(chaosrun::runtime::memory::instance))
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_slo_breached_during_the_fault_alone_fails_the_run() {
+    let stage = stage();
+    let promise = watch_a("fault", "success = \">= 90%\"");
+    let outcome = stage.run(&format!("{promise}{}", pause_a("3s"))).await;
+    outcome.is(1, "success");
+    let lenient = watch_a("recovery", "success = \">= 70%\"");
+    let setup = format!("{}{lenient}{}", crate::stage::BASE, pause_a("3s"));
+    stage.run_as("run-2", &setup).await.passes();
+}
