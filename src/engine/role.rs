@@ -6,6 +6,10 @@ use crate::inventory::Instance;
 use crate::runtime::Runtime;
 use crate::scenario::{Ask, Bindings, Role, Secrets};
 
+/// So much of an answer is read, and so much of it told.
+const MOST_ANSWER: usize = 64 << 10;
+const MOST_TOLD: usize = 100;
+
 /// What one candidate said, or why it said nothing.
 type Answer = Result<String, String>;
 
@@ -29,8 +33,8 @@ pub(super) async fn filter(
         .iter()
         .zip(&answers)
         .map(|(candidate, answer)| match answer {
-            Ok(answer) => format!("{}: {answer:?}", candidate.identity()),
-            Err(why) => format!("{}: {why}", candidate.identity()),
+            Ok(answer) => format!("{}: {:?}", candidate.identity(), head(answer)),
+            Err(why) => format!("{}: {}", candidate.identity(), head(why)),
         })
         .collect();
     let have: Vec<Instance> = candidates
@@ -43,10 +47,17 @@ pub(super) async fn filter(
         return Err(format!(
             "none has the role {:?} ({})",
             role.equals,
-            said.join("; ")
+            crate::plan::list(said.into_iter())
         ));
     }
     Ok(have)
+}
+
+fn head(text: &str) -> String {
+    match text.char_indices().nth(MOST_TOLD) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
 }
 
 async fn ask(
@@ -107,12 +118,19 @@ async fn ask_http(url: &str, role: &Role) -> Answer {
         .build()
         .map_err(|error| error.to_string())?;
     let answer = async {
-        let response = client.get(url).send().await?.error_for_status()?;
-        response.text().await
+        let mut response = client.get(url).send().await?.error_for_status()?;
+        let mut body = Vec::new();
+        // Whoever answers without end has said enough by then.
+        while body.len() < MOST_ANSWER
+            && let Some(chunk) = response.chunk().await?
+        {
+            body.extend_from_slice(&chunk);
+        }
+        body.truncate(MOST_ANSWER);
+        Ok(body)
     };
-    answer
-        .await
-        .map(|text| text.trim().to_owned())
+    let body: Result<Vec<u8>, reqwest::Error> = answer.await;
+    body.map(|body| String::from_utf8_lossy(&body).trim().to_owned())
         .map_err(|error| innermost(&error))
 }
 

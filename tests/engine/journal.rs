@@ -5,8 +5,8 @@ use std::panic::AssertUnwindSafe;
 use chaosrun::engine;
 use chaosrun::history::Event;
 use chaosrun::inventory::State;
+use chaosrun::runtime::Output;
 use chaosrun::runtime::memory::Failure;
-use chaosrun::runtime::{Output, RuntimeError};
 use futures_util::FutureExt as _;
 
 use crate::stage::{BASE, pause_a, stage, step};
