@@ -19,7 +19,7 @@ use crate::runtime::{Result, RuntimeError};
 const IMAGE_VARIABLE: &str = "CHAOSRUN_IMAGE";
 
 /// The tool's output is kept from its end.
-const KEPT: usize = 64 * 1024;
+const KEPT: usize = 1024 * 1024;
 const LINES_SHOWN: usize = 8;
 
 pub(super) async fn up(
@@ -40,7 +40,7 @@ pub(super) async fn up(
         }
         command.args(["-p", project, "-f"]).arg(path.file);
         command.args(["up", "-d"]);
-        finish(command, &tried).await
+        finish(command, &tried).await.map(drop)
     };
     tokio::time::timeout(within, work)
         .await
@@ -51,6 +51,21 @@ pub(super) async fn up(
             })
         })?;
     ready::wait(docker, project, &tried, clock, within).await
+}
+
+/// The stack's configuration in YAML, with variables, defaults and other files' parts filled in.
+pub(super) async fn config(docker: &Docker, file: &Path) -> Result<String> {
+    let tried = format!("reading {}", file.display());
+    let mut command = tool().await;
+    let stack = configure(docker, &mut command, file)
+        .await
+        .map_err(|said| refused(tried.as_str(), said))?;
+    if stack.mentions_image {
+        command.env(IMAGE_VARIABLE, "chaosrun");
+    }
+    command.arg("-f").arg(stack.file).arg("config");
+    let out = finish(command, &tried).await?;
+    Ok(String::from_utf8_lossy(&out).into_owned())
 }
 
 struct Stack {
@@ -115,7 +130,8 @@ impl Drop for Group {
     }
 }
 
-async fn finish(mut command: Command, tried: &str) -> Result<()> {
+/// Its standard output, from the end if it is long.
+async fn finish(mut command: Command, tried: &str) -> Result<Vec<u8>> {
     let mut child = command
         .spawn()
         .map_err(|e| not_started(&command, tried, &e))?;
@@ -126,7 +142,7 @@ async fn finish(mut command: Command, tried: &str) -> Result<()> {
     group.0 = None;
     let status = status.map_err(|e| refused(tried, e.to_string().to_lowercase()))?;
     if status.success() {
-        return Ok(());
+        return Ok(out);
     }
     Err(refused(tried, complaint(&out, &err, status)))
 }

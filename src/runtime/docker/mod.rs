@@ -10,6 +10,7 @@ mod connect;
 mod endpoint;
 mod exec;
 mod executable;
+mod foresee;
 mod helper;
 mod image;
 mod inspection;
@@ -34,6 +35,7 @@ use self::helper::Helper;
 use super::{Notice, Output, Result, Runtime, Scope};
 use crate::action::{Capability, Change, Subject};
 use crate::inventory::{EngineFacts, Instance, Inventory};
+use crate::scenario::Scenario;
 
 /// An engine that answered.
 pub struct Docker {
@@ -96,6 +98,14 @@ impl Docker {
     pub fn with_executable_of(mut self, pid: u32) -> Self {
         self.process = format!("/proc/{pid}").into();
         self
+    }
+
+    /// The containers that a scenario will find, whether they are there already or its Compose file only asks for them.
+    ///
+    /// # Errors
+    /// The engine's, or the Compose tool's words about the file.
+    pub async fn foresee(&self, scenario: &Scenario) -> Result<Inventory> {
+        foresee::foresee(self, scenario).await
     }
 
     /// How the engine was reached, e.g. `unix:///var/run/docker.sock`.

@@ -71,7 +71,7 @@ impl World {
                 self.alter(id, "disconnect", |i| drop(i.networks.remove(network)));
             }
             Change::Connect { network, endpoint } => self.alter(id, "connect", |i| {
-                i.networks.insert(network.clone(), endpoint.clone());
+                i.networks.insert(network.clone(), (**endpoint).clone());
             }),
             // So already, or a signal that changes nothing.
             _ => {}

@@ -1,0 +1,239 @@
+//! The fold of a history: what verdict and reports are made from. Its size depends on the scenario, not on the run's length.
+
+use super::bucket::{Bucket, Tally};
+use super::course::ProbeRecord;
+use super::event::{Difference, Entry, Event, Header, Impediment, Member, Phase, Proof, VERSION};
+use super::step::StepRecord;
+use crate::action::Subject;
+use crate::inventory::EngineFacts;
+use crate::scenario::Guard;
+use crate::units::Micros;
+
+/// Of each kind of thing that can repeat without end, so many are kept and the rest is counted.
+pub const MAX_KEPT: usize = 500;
+
+#[derive(Debug, Clone, Default)]
+pub struct Record {
+    pub header: Option<Box<Header>>,
+    pub facts: Option<EngineFacts>,
+    pub members: Vec<Member>,
+    /// In the order in which they began.
+    pub phases: Vec<(Phase, Micros)>,
+    /// In the scenario's order.
+    pub steps: Vec<StepRecord>,
+    pub probes: Vec<ProbeRecord>,
+    pub trips: Kept<(Guard, f64)>,
+    pub interruptions: Kept<String>,
+    pub impediments: Kept<(Impediment, String)>,
+    /// `None`: the world after the run was not compared with the one before.
+    pub world: Option<Vec<Difference>>,
+    pub events: Kept<(Subject, String)>,
+    /// What the run had brought up itself: is it gone again?
+    pub torn_down: Option<Proof>,
+    pub notes: Kept<String>,
+    pub ended: Option<Micros>,
+    /// The latest time on any entry.
+    pub last: Micros,
+    /// The history's last line was cut off.
+    pub torn: bool,
+    /// What should not be so in any history, as sentences.
+    pub irregular: Kept<String>,
+    /// Where segments begin, sorted.
+    boundaries: Vec<Micros>,
+}
+
+/// The first [`MAX_KEPT`] of something, each with its time.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Kept<T> {
+    pub first: Vec<(Micros, T)>,
+    /// How many more there were.
+    pub dropped: u64,
+}
+
+impl Record {
+    pub fn apply(&mut self, entry: &Entry) {
+        let at = entry.at;
+        if self.ended.is_some() {
+            self.odd(at, "something is recorded after the run's end".into());
+        }
+        if self.header.is_none() && !matches!(entry.event, Event::Started(_)) {
+            self.odd(at, "something is recorded before the run's start".into());
+        }
+        self.last = self.last.max(at);
+        match &entry.event {
+            Event::Started(header) => self.start(at, header),
+            Event::System { facts, instances } => {
+                self.facts = Some(facts.clone());
+                self.members.clone_from(instances);
+            }
+            Event::Phase { phase } => self.phase(at, *phase),
+            Event::Bucket { probe, bucket } => self.bucket(at, probe, bucket),
+            Event::Container { subject, what } => {
+                self.events.push(at, (subject.clone(), what.clone()));
+            }
+            Event::Tripped { guard, measured } => self.trips.push(at, (guard.clone(), *measured)),
+            Event::Interrupted { by } => self.interruptions.push(at, by.clone()),
+            Event::Impeded { what, why } => self.impediments.push(at, (*what, why.clone())),
+            Event::World { differences } => self
+                .world
+                .get_or_insert_default()
+                .extend_from_slice(differences),
+            Event::TornDown { proof } => self.tear_down(proof),
+            Event::Note { text } => self.notes.push(at, text.clone()),
+            Event::Ended => self.ended = Some(at),
+            Event::Injecting { .. }
+            | Event::Injected { .. }
+            | Event::Reapplied { .. }
+            | Event::Reverting { .. }
+            | Event::Reverted { .. }
+            | Event::Skipped { .. } => self.step(at, &entry.event),
+        }
+    }
+
+    /// What a probe saw in the segments that begin in `[from, to)`.
+    pub fn tally(&self, probe: &str, from: Micros, to: Micros) -> Tally {
+        self.probe(probe)
+            .map_or_else(Tally::default, |probe| probe.tally(from, to))
+    }
+
+    pub fn probe(&self, name: &str) -> Option<&ProbeRecord> {
+        self.probes.iter().find(|probe| probe.name == name)
+    }
+
+    /// When probing ended, or the record if nothing was probed.
+    pub fn end(&self) -> Micros {
+        let covered = self.probes.iter().map(|probe| probe.covered).max();
+        match (
+            covered.filter(|end| *end > 0),
+            self.phase_start(Phase::Teardown),
+        ) {
+            // The last answers may have been waited for before the teardown was recorded, but no longer than that.
+            (Some(covered), Some(stop)) if covered.saturating_add(self.patience()) < stop => stop,
+            (Some(covered), Some(stop)) => covered.min(stop),
+            (Some(covered), None) => covered,
+            (None, Some(stop)) => stop,
+            (None, None) => self.ended.unwrap_or(self.last),
+        }
+    }
+
+    pub fn phase_start(&self, phase: Phase) -> Option<Micros> {
+        let found = self.phases.iter().find(|(known, _)| *known == phase);
+        found.map(|(_, at)| *at)
+    }
+
+    /// The longest that a prober may take to hand over what it saw last.
+    fn patience(&self) -> Micros {
+        let longest = self.probes.iter().map(|probe| probe.timeout).max();
+        (longest.unwrap_or_default().as_micros() as Micros).saturating_add(1_000_000)
+    }
+
+    fn odd(&mut self, at: Micros, what: String) {
+        if !self.irregular.first.iter().any(|(_, known)| *known == what) {
+            self.irregular.push(at, what);
+        }
+    }
+
+    fn start(&mut self, at: Micros, header: &Header) {
+        if self.header.is_some() {
+            return self.odd(at, "the run starts twice".into());
+        }
+        if header.version != VERSION {
+            self.odd(at, format!("the history is of version {}", header.version));
+        }
+        self.probes = header.probes.iter().map(ProbeRecord::from).collect();
+        self.steps = header.steps.iter().map(StepRecord::from).collect();
+        self.header = Some(Box::new(header.clone()));
+    }
+
+    /// Several parts may be torn down: one that is still there decides.
+    fn tear_down(&mut self, proof: &Proof) {
+        if self.torn_down.as_ref().is_none_or(|known| known.holds) {
+            self.torn_down = Some(proof.clone());
+        }
+    }
+
+    fn phase(&mut self, at: Micros, phase: Phase) {
+        if self.phases.iter().any(|(known, _)| *known >= phase) {
+            return self.odd(at, "phases do not follow one another".into());
+        }
+        self.phases.push((phase, at));
+        self.boundary(at);
+    }
+
+    fn step(&mut self, at: Micros, event: &Event) {
+        let (Event::Injecting { step: name, .. }
+        | Event::Injected { step: name, .. }
+        | Event::Reapplied { step: name, .. }
+        | Event::Reverting { step: name }
+        | Event::Reverted { step: name, .. }
+        | Event::Skipped { step: name, .. }) = event
+        else {
+            return;
+        };
+        let index = match self.steps.iter().position(|step| step.name == *name) {
+            Some(index) => index,
+            None => {
+                self.odd(at, format!("step {name} is not in the scenario"));
+                self.steps.push(StepRecord {
+                    name: name.clone(),
+                    ..StepRecord::default()
+                });
+                self.steps.len() - 1
+            }
+        };
+        if !self.steps[index].apply(at, event) {
+            self.odd(at, format!("the same happens twice to step {name}"));
+        }
+        if matches!(event, Event::Injecting { .. } | Event::Reverted { .. }) {
+            self.boundary(at);
+        }
+    }
+
+    fn boundary(&mut self, at: Micros) {
+        let place = self.boundaries.partition_point(|known| *known < at);
+        if self.boundaries.get(place) == Some(&at) {
+            return;
+        }
+        self.boundaries.insert(place, at);
+        if self.probes.iter().any(|probe| probe.is_past(at)) {
+            self.odd(
+                at,
+                "a boundary was recorded after the samples it divides".into(),
+            );
+        }
+    }
+
+    fn bucket(&mut self, at: Micros, name: &str, bucket: &Bucket) {
+        let known = self.probes.iter_mut().find(|probe| probe.name == name);
+        let applied = known.map_or_else(
+            || Err(format!("probe {name} is not in the scenario")),
+            |probe| probe.apply(bucket, &self.boundaries),
+        );
+        if let Err(wrong) = applied {
+            self.odd(at, wrong);
+        }
+    }
+}
+
+impl<T> Kept<T> {
+    pub fn push(&mut self, at: Micros, item: T) {
+        if self.first.len() < MAX_KEPT {
+            self.first.push((at, item));
+        } else {
+            self.dropped = self.dropped.saturating_add(1);
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.first.is_empty()
+    }
+}
+
+impl<T> Default for Kept<T> {
+    fn default() -> Self {
+        Self {
+            first: Vec::new(),
+            dropped: 0,
+        }
+    }
+}

@@ -1,0 +1,409 @@
+//! Everything that keeps a run from `passed`, each as a sentence.
+
+use super::report::Verdict;
+use super::slo::{Judged, Outcome};
+use super::{baseline, prober, window};
+use crate::history::{Difference, Impediment, Phase, Record, StepRecord};
+use crate::scenario::{Slo, Window};
+use crate::units::{Micros, Signal, format_duration};
+use std::time::Duration;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Finding {
+    pub(super) verdict: Verdict,
+    pub(super) text: String,
+    pub(super) kind: Kind,
+}
+
+/// What need not be said once something else is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Cause,
+    /// It is so because of something, if something stopped or impeded the run.
+    Consequence,
+    /// A claim that cannot be made: of no interest in a run that was stopped.
+    Claim,
+}
+
+/// What was found, in the order in which it is told within one verdict.
+#[derive(Debug, Default)]
+pub(super) struct Findings {
+    pub(super) all: Vec<Finding>,
+    /// No breach can be blamed on a fault: the system was not well before, nothing was injected, the record is not whole.
+    groundless: bool,
+}
+
+impl Findings {
+    pub(super) fn of(record: &Record, slos: &[Judged]) -> Self {
+        let mut found = Self::default();
+        found.dirty(record);
+        found.stopped(record);
+        found.groundless(record);
+        found.steps(record);
+        found.probers(record);
+        found.watch(record);
+        found.slos(record, slos);
+        found.world(record);
+        found
+            .all
+            .sort_by_key(|finding| std::cmp::Reverse(weight(finding.verdict)));
+        found.leave_out(record);
+        found
+    }
+
+    /// The heaviest; nothing found is `passed`.
+    pub(super) fn verdict(&self) -> Verdict {
+        self.all
+            .first()
+            .map_or(Verdict::Passed, |finding| finding.verdict)
+    }
+
+    fn push(&mut self, verdict: Verdict, kind: Kind, text: impl Into<String>) {
+        let text = text.into();
+        if !self.all.iter().any(|known| known.text == text) {
+            self.all.push(Finding {
+                verdict,
+                text,
+                kind,
+            });
+        }
+    }
+
+    fn add(&mut self, verdict: Verdict, text: impl Into<String>) {
+        self.push(verdict, Kind::Cause, text);
+    }
+
+    fn open(&mut self, text: impl Into<String>) {
+        self.push(Verdict::Inconclusive, Kind::Cause, text);
+    }
+
+    fn follows(&mut self, text: impl Into<String>) {
+        self.push(Verdict::Inconclusive, Kind::Consequence, text);
+    }
+
+    fn unclaimed(&mut self, text: impl Into<String>) {
+        self.push(Verdict::Inconclusive, Kind::Claim, text);
+    }
+
+    fn ground(&mut self, text: impl Into<String>) {
+        self.groundless = true;
+        self.open(text);
+    }
+
+    fn breach(&mut self, text: impl Into<String>) {
+        if self.groundless {
+            self.open(text);
+        } else {
+            self.add(Verdict::Failed, text);
+        }
+    }
+
+    fn dirty(&mut self, record: &Record) {
+        for step in record.steps.iter().filter(|step| !step.is_undone()) {
+            let what = named(step);
+            self.add(
+                Verdict::Dirty,
+                match &step.reverted {
+                    Some((_, proof)) => format!(
+                        "the revert of {what} could not be verified: {}; see `chaosrun recover`",
+                        proof.evidence
+                    ),
+                    None => format!(
+                        "{what} was injected and no revert of it is recorded; see `chaosrun recover`"
+                    ),
+                },
+            );
+        }
+        if let Some(proof) = record.torn_down.as_ref().filter(|proof| !proof.holds) {
+            let text = format!("what the run brought up is not gone: {}", proof.evidence);
+            self.add(Verdict::Dirty, text);
+        }
+    }
+
+    fn stopped(&mut self, record: &Record) {
+        for (_, by) in &record.interruptions.first {
+            self.add(
+                Verdict::Interrupted,
+                format!("the run was interrupted by {by}"),
+            );
+        }
+        for (_, (guard, measured)) in &record.trips.first {
+            let metric = guard.trips.metric;
+            self.add(
+                Verdict::Aborted,
+                format!(
+                    "a guard stopped the run: {} {} was {} over {}, and the guard trips at {}",
+                    guard.probe,
+                    super::objective::name(metric),
+                    super::objective::amount(metric, *measured),
+                    format_duration(guard.over),
+                    super::objective::phrase(&guard.trips)
+                ),
+            );
+        }
+    }
+
+    /// What takes away the ground for any claim.
+    fn groundless(&mut self, record: &Record) {
+        for (_, (what, why)) in &record.impediments.first {
+            self.groundless |= matches!(what, Impediment::Baseline | Impediment::Probe);
+            self.open(why.clone());
+        }
+        for (_, what) in &record.irregular.first {
+            self.ground(format!("the history cannot be relied on: {what}"));
+        }
+        if record.header.is_none() {
+            self.ground("the history has no start");
+        }
+        if record.torn && record.ended.is_some() {
+            self.ground("the history is cut off after the run's end");
+        }
+        if record.ended.is_none() {
+            self.groundless = true;
+            self.follows(format!(
+                "the run did not come to its end: its record stops after {}",
+                time(record.last)
+            ));
+        }
+        self.nothing_injected(record);
+        self.baseline(record);
+    }
+
+    fn nothing_injected(&mut self, record: &Record) {
+        let steps = &record.steps;
+        if !steps.is_empty() && steps.iter().all(|step| step.injecting.is_none()) {
+            self.groundless = true;
+            self.follows("no fault was injected: nothing was put to the test");
+        }
+    }
+
+    /// Without steps the baseline is what is under test, and its SLOs judge it.
+    fn baseline(&mut self, record: &Record) {
+        let Some(header) = record.header.as_ref().filter(|_| !record.steps.is_empty()) else {
+            return;
+        };
+        let range = window::range(record, &Window::Baseline);
+        let told = record
+            .impediments
+            .first
+            .iter()
+            .any(|(_, (what, _))| *what == Impediment::Baseline);
+        let Some(range) = range else {
+            self.groundless = true;
+            return self.follows(
+                "there was no baseline: whether the system was healthy before is not known",
+            );
+        };
+        for probe in &record.probes {
+            let seen = record.tally(&probe.name, range.from, range.to);
+            let why = baseline::unhealthy(&header.slos, &probe.name, probe.timeout, &seen, range);
+            match why {
+                Some(_) if told => self.groundless = true,
+                Some(why) => self.ground(why),
+                None => {}
+            }
+        }
+    }
+
+    fn steps(&mut self, record: &Record) {
+        for step in &record.steps {
+            let name = &step.name;
+            match (&step.skipped, step.injecting, &step.injected) {
+                (Some((_, true)), None, _) => {}
+                (Some((why, _)), ..) => self.open(format!("step {name} was skipped: {why}")),
+                (None, None, _) => self.follows(format!("step {name} was never injected")),
+                (None, Some(_), None) => {
+                    self.follows(format!("step {} was not applied whole", named(step)));
+                }
+                (None, Some(_), Some((_, proof))) if !proof.holds => self.open(format!(
+                    "the effect of {} is not proven: {}",
+                    named(step),
+                    proof.evidence
+                )),
+                _ => self.lasted(step),
+            }
+        }
+    }
+
+    /// A fault that was in force for a part of its time only is another fault.
+    fn lasted(&mut self, step: &StepRecord) {
+        if step.lost {
+            self.open(format!(
+                "{} was lost in the middle, and could not be shown to be in force again",
+                named(step)
+            ));
+        }
+        let until = step.reverting.or(step.reverted.as_ref().map(|(at, _)| *at));
+        let (Some(from), Some(until)) = (step.injecting, until) else {
+            return;
+        };
+        let lasted = Duration::from_micros(until.saturating_sub(from));
+        if lasted.as_secs_f64() < 0.9 * step.hold.as_secs_f64() {
+            self.follows(format!(
+                "{} was in force for {} of its {}",
+                named(step),
+                format_duration(lasted),
+                format_duration(step.hold)
+            ));
+        }
+    }
+
+    fn probers(&mut self, record: &Record) {
+        let Some(range) = window::range(record, &Window::All) else {
+            return self.follows("nothing was probed: the run never came to its baseline");
+        };
+        for probe in &record.probes {
+            let tally = record.tally(&probe.name, range.from, range.to);
+            if let Some(why) = prober::fell_behind(probe, &tally, range, "all") {
+                self.unclaimed(why);
+            }
+        }
+    }
+
+    /// Recovery is watched for its full time, unless every probe is steady before.
+    fn watch(&mut self, record: &Record) {
+        let injected = record.steps.iter().any(|step| step.injecting.is_some());
+        if injected && record.world.is_none() {
+            self.follows("the world after the run was not compared with the one before");
+        }
+        let Some(header) = record.header.as_ref().filter(|_| injected) else {
+            return;
+        };
+        let from = record.phase_start(Phase::Recovery).unwrap_or(Micros::MAX);
+        let watched = Duration::from_micros(record.end().saturating_sub(from));
+        if watched.as_secs_f64() >= 0.9 * header.timing.recovery.as_secs_f64() {
+            return;
+        }
+        let unsteady = record.probes.iter().find(|probe| {
+            let seen = record.tally(&probe.name, 0, Micros::MAX).span;
+            let good_for = record.end().saturating_sub(seen.last_bad.unwrap_or(0));
+            (good_for as f64) < 0.9 * header.timing.steady.as_micros() as f64
+        });
+        if let Some(probe) = unsteady {
+            self.follows(format!(
+                "recovery was watched for {} of {}, and {} was not steady by then",
+                format_duration(watched),
+                format_duration(header.timing.recovery),
+                probe.name
+            ));
+        }
+    }
+
+    fn slos(&mut self, record: &Record, slos: &[Judged]) {
+        if slos.is_empty() {
+            self.open("the scenario has no SLO: nothing was promised, so nothing can be shown");
+        }
+        // A baseline that breaks its own SLO comes first: it takes the ground from under the others.
+        if !record.steps.is_empty() {
+            let broken = slos
+                .iter()
+                .find(|slo| slo.of_baseline && slo.outcome == Outcome::Breached);
+            if let Some(slo) = broken {
+                self.ground(slo.row.detail.clone());
+            }
+        }
+        for Judged { row, outcome, .. } in slos {
+            match outcome {
+                Outcome::Held => {}
+                Outcome::Breached => self.breach(row.detail.clone()),
+                Outcome::Open => self.unclaimed(row.detail.clone()),
+                Outcome::Absent => self.follows(row.detail.clone()),
+            }
+        }
+    }
+
+    /// What was not reverted for sure may be ours; the rest is the system's own doing.
+    fn world(&mut self, record: &Record) {
+        for difference in record.world.iter().flatten() {
+            let name = &difference.subject.name;
+            let what = if difference.what.starts_with(name.as_str()) {
+                difference.what.clone()
+            } else {
+                format!("{name} {}", difference.what)
+            };
+            if is_ours(record, difference) {
+                let text = format!("{what}: chaosrun changed it and its revert was not verified");
+                self.add(Verdict::Dirty, text);
+            } else {
+                self.breach(format!("{what}: the system did not come back"));
+            }
+        }
+    }
+
+    /// Once something stopped the run or kept it from starting, the rest goes without saying.
+    fn leave_out(&mut self, record: &Record) {
+        let stopped = !record.interruptions.is_empty() || !record.trips.is_empty();
+        let impeded = !record.impediments.is_empty();
+        self.all.retain(|finding| match finding.kind {
+            Kind::Cause => true,
+            Kind::Consequence => !stopped && !impeded,
+            Kind::Claim => !stopped,
+        });
+    }
+}
+
+fn is_ours(record: &Record, difference: &Difference) -> bool {
+    let mut hits = record
+        .steps
+        .iter()
+        .filter(|step| {
+            step.instances
+                .iter()
+                .any(|hit| hit.id == difference.subject.id)
+        })
+        .peekable();
+    difference.touched && (hits.peek().is_none() || hits.any(|step| !step.is_undone()))
+}
+
+/// `kill (kill on node-2)`
+fn named(step: &StepRecord) -> String {
+    let names: Vec<_> = step.instances.iter().map(|hit| hit.name.as_str()).collect();
+    let fault = if step.fault.is_empty() || step.fault == step.name {
+        String::new()
+    } else {
+        format!(" ({})", step.fault)
+    };
+    match names.as_slice() {
+        [] => format!("{}{fault}", step.name),
+        names => format!("{}{fault} on {}", step.name, names.join(", ")),
+    }
+}
+
+fn time(us: Micros) -> String {
+    format_duration(Duration::from_micros(us))
+}
+
+fn weight(verdict: Verdict) -> u8 {
+    match verdict {
+        Verdict::Passed => 0,
+        Verdict::Inconclusive => 1,
+        Verdict::Failed => 2,
+        Verdict::Aborted => 3,
+        Verdict::Interrupted => 4,
+        Verdict::Dirty => 5,
+    }
+}
+
+/// The process's exit code for a run's verdict. An interruption is told by its first signal.
+pub(super) fn exit_code(verdict: Verdict, record: &Record) -> u8 {
+    match verdict {
+        Verdict::Passed => 0,
+        Verdict::Failed => 1,
+        Verdict::Inconclusive => 3,
+        Verdict::Aborted => 4,
+        Verdict::Dirty => 5,
+        Verdict::Interrupted => {
+            let first = record.interruptions.first.first();
+            let signal = first.and_then(|(_, by)| by.parse::<Signal>().ok());
+            128 + signal.unwrap_or(Signal::INT).number() as u8
+        }
+    }
+}
+
+/// The SLOs of a record, judged.
+pub(super) fn judge_slos(record: &Record) -> Vec<Judged> {
+    let slos: &[Slo] = record.header.as_ref().map_or(&[], |header| &header.slos);
+    slos.iter()
+        .map(|slo| super::slo::judge(record, slo))
+        .collect()
+}
