@@ -55,6 +55,11 @@ impl Stage {
         docker(["import", path.to_str().unwrap(), &self.name]);
     }
 
+    /// The process whose executable the agent image is made of.
+    pub(crate) fn chaosrun(&self) -> u32 {
+        self.chaosrun.id()
+    }
+
     /// The engine, as a run of this stage's name sees it.
     pub(crate) async fn engine(&self) -> Docker {
         self.engine_at(None).await
