@@ -30,6 +30,7 @@ pub fn range(record: &Record, window: &Window) -> Option<Range> {
         Window::All => Range::new(start(Phase::Baseline)?, end),
         Window::Baseline => {
             let stop = first_injection(record)
+                .or(start(Phase::Fault))
                 .or(start(Phase::Recovery))
                 .unwrap_or(end);
             Range::new(start(Phase::Baseline)?, stop.min(end))
@@ -143,7 +144,7 @@ mod tests {
         let record = record(vec![step("a", None, None)]);
         assert_eq!(of(&record, Window::Fault), None);
         assert_eq!(of(&record, Window::Step("a".into())), None);
-        assert_eq!(of(&record, Window::Baseline), Some((100, 5_000)));
+        assert_eq!(of(&record, Window::Baseline), Some((100, 1_000)));
         assert_eq!(of(&Record::default(), Window::All), None);
     }
 }

@@ -1,0 +1,8 @@
+//! History → verdict → report, on histories as runs write them. Pure: runs anywhere.
+
+mod goldens;
+mod inconclusive;
+mod properties;
+mod run;
+mod slos;
+mod verdicts;
