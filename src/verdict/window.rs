@@ -90,17 +90,16 @@ mod tests {
     }
 
     fn record(steps: Vec<StepRecord>) -> Record {
-        Record {
-            phases: vec![
-                (Phase::Baseline, 100),
-                (Phase::Fault, 1_000),
-                (Phase::Recovery, 5_000),
-                (Phase::Teardown, 9_000),
-            ],
-            steps,
-            last: 9_500,
-            ..Record::default()
-        }
+        let mut record = Record::default();
+        record.phases = vec![
+            (Phase::Baseline, 100),
+            (Phase::Fault, 1_000),
+            (Phase::Recovery, 5_000),
+            (Phase::Teardown, 9_000),
+        ];
+        record.steps = steps;
+        record.last = 9_500;
+        record
     }
 
     fn of(record: &Record, window: Window) -> Option<(Micros, Micros)> {
