@@ -54,7 +54,7 @@ pub enum Change {
     },
     Connect {
         network: String,
-        endpoint: Endpoint,
+        endpoint: Box<Endpoint>,
     },
 }
 

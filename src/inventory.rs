@@ -10,6 +10,10 @@ pub const PROTECT_LABEL: &str = "chaosrun.protect";
 /// Carried, with the run's id as value, by every container, network and image that chaosrun makes.
 pub const RUN_LABEL: &str = "chaosrun";
 
+/// Carried by an agent's container, with its job as value. [`RUN_LABEL`] does not tell it apart: containers inherit the labels of
+/// their image, so one in a stack that runs on chaosrun's own image has that one too.
+pub const AGENT_LABEL: &str = "chaosrun.agent";
+
 /// The engine and the machine under it, for reports and refusals.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EngineFacts {
@@ -128,7 +132,7 @@ impl Instance {
 
     /// May a fault hit it? Not chaosrun's own helpers, and nothing that is protected.
     pub fn is_fair_game(&self) -> bool {
-        !self.labels.contains_key(RUN_LABEL) && !self.is_protected()
+        !self.labels.contains_key(AGENT_LABEL) && !self.is_protected()
     }
 
     /// `chaosrun.protect`, unless its value says otherwise in so many words.

@@ -4,12 +4,13 @@
 mod lines;
 mod view;
 
-use std::io::{Write, stderr};
+use std::io::{IsTerminal, Write, stderr};
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::history::{Entry, Event, Header};
+use crate::engine::Observer;
+use crate::history::{Entry, Event};
 use crate::probe::Pulse;
 use crate::report::plain;
 use lines::{Line, Tone};
@@ -18,22 +19,14 @@ use view::View;
 /// Events of containers beyond these are in the history only.
 const MOST_CONTAINER_EVENTS: usize = 100;
 
-/// How to show it.
-#[derive(Debug, Clone, Copy)]
-pub struct Display {
-    /// Standard error is a terminal.
-    pub terminal: bool,
-    /// Only heeded on a terminal.
-    pub color: bool,
-    /// Problems only.
-    pub quiet: bool,
-    /// Columns.
-    pub width: usize,
-}
-
-pub struct Live {
+pub(super) struct Live {
     view: View,
-    display: Display,
+    /// Only heeded on a terminal.
+    color: bool,
+    /// Problems only.
+    quiet: bool,
+    /// In columns.
+    width: usize,
     container_events: usize,
     out: Out,
 }
@@ -47,8 +40,9 @@ enum Out {
 }
 
 impl Live {
-    pub fn new(header: &Header, display: Display) -> Self {
-        let out = if display.terminal && !display.quiet {
+    /// On standard error, whatever that is.
+    pub(super) fn new(color: bool, quiet: bool, width: usize) -> Self {
+        let out = if stderr().is_terminal() && !quiet {
             let target = ProgressDrawTarget::stderr_with_hz(10);
             Out::Redrawn {
                 screen: MultiProgress::with_draw_target(target),
@@ -57,38 +51,22 @@ impl Live {
         } else {
             Out::Lines(Box::new(stderr()))
         };
-        Self::to(header, display, out)
+        Self::to(out, color, quiet, width)
     }
 
-    fn to(header: &Header, display: Display, out: Out) -> Self {
+    fn to(out: Out, color: bool, quiet: bool, width: usize) -> Self {
         Self {
-            view: View::new(header),
-            display,
+            view: View::default(),
+            color,
+            quiet,
+            width,
             container_events: 0,
             out,
         }
     }
 
-    /// Takes in what was recorded, and says so where it is worth a line.
-    pub fn entry(&mut self, entry: &Entry) {
-        self.view.entry(entry);
-        let crowded = self.is_crowded(&entry.event);
-        for line in lines::of(&entry.event, self.view.timing()) {
-            if !crowded && (!self.display.quiet || line.tone == Tone::Problem) {
-                self.print(entry.at, &line);
-            }
-        }
-        self.redraw();
-    }
-
-    /// Takes in what a probe saw lately.
-    pub fn pulse(&mut self, probe: &str, pulse: &Pulse) {
-        self.view.pulse(probe, pulse);
-        self.redraw();
-    }
-
     /// Leaves the lines and takes away what is redrawn.
-    pub fn finish(&mut self) {
+    fn finish(&mut self) {
         if let Out::Redrawn { screen, bars } = &mut self.out {
             bars.drain(..).for_each(|bar| bar.finish_and_clear());
             screen.clear().unwrap_or_default();
@@ -108,7 +86,7 @@ impl Live {
         match &mut self.out {
             Out::Lines(writer) => writeln!(writer, "{text}").unwrap_or_default(),
             Out::Redrawn { screen, .. } => {
-                let text = line.tone.paint(&text, self.display.color);
+                let text = line.tone.paint(&text, self.color);
                 screen.println(text).unwrap_or_default();
             }
         }
@@ -118,7 +96,7 @@ impl Live {
         let Out::Redrawn { screen, bars } = &mut self.out else {
             return;
         };
-        let lines = self.view.lines(self.display.width, self.display.color);
+        let lines = self.view.lines(self.width, self.color);
         while bars.len() < lines.len() {
             let style = ProgressStyle::with_template("{msg}")
                 .unwrap_or_else(|_| ProgressStyle::default_spinner());
@@ -127,6 +105,24 @@ impl Live {
         for (bar, line) in bars.iter().zip(lines) {
             bar.set_message(line);
         }
+    }
+}
+
+impl Observer for Live {
+    fn entry(&mut self, entry: &Entry) {
+        self.view.entry(entry);
+        let crowded = self.is_crowded(&entry.event);
+        for line in lines::of(&entry.event, self.view.timing()) {
+            if !crowded && (!self.quiet || line.tone == Tone::Problem) {
+                self.print(entry.at, &line);
+            }
+        }
+        self.redraw();
+    }
+
+    fn pulse(&mut self, probe: &str, pulse: &Pulse) {
+        self.view.pulse(probe, pulse);
+        self.redraw();
     }
 }
 
@@ -159,15 +155,14 @@ mod tests {
     }
 
     fn shown(quiet: bool, events: &[(u64, Event)]) -> String {
-        let display = Display {
-            terminal: false,
-            color: true,
-            quiet,
-            width: 80,
-        };
         let written = Shared::default();
         let out = Out::Lines(Box::new(written.clone()));
-        let mut live = Live::to(&view::tests::header(), display, out);
+        let mut live = Live::to(out, true, quiet, 80);
+        let start = Event::Started(Box::new(view::tests::header()));
+        live.entry(&Entry {
+            at: 0,
+            event: start,
+        });
         for (at, event) in events {
             live.entry(&Entry {
                 at: *at,
@@ -215,7 +210,7 @@ mod tests {
     fn without_a_terminal_there_is_a_line_an_event_and_no_escape() {
         assert_eq!(
             shown(false, &some_events()),
-            "     +2ms  baseline (10s)\n +10.003s  kill: injecting into node\\u{1b}[2J-2\n     +11s  no such container\n"
+            "      +0s  kill-primary, seed 42, run r\n     +2ms  baseline (10s)\n +10.003s  kill: injecting into node\\u{1b}[2J-2\n     +11s  no such container\n"
         );
     }
 
@@ -234,6 +229,7 @@ mod tests {
             what: "die".into(),
         };
         let events = vec![(1_000, event); 300];
-        assert_eq!(shown(false, &events).lines().count(), MOST_CONTAINER_EVENTS);
+        let lines = shown(false, &events).lines().count();
+        assert_eq!(lines, 1 + MOST_CONTAINER_EVENTS);
     }
 }

@@ -117,6 +117,15 @@ impl Journal {
         }
     }
 
+    /// The process that opened it, as far as the file says.
+    pub fn owner(path: &Path) -> Option<u32> {
+        let text = std::fs::read_to_string(path).ok()?;
+        match serde_json::from_str(text.lines().next()?) {
+            Ok(Line::Opened { pid, .. }) => Some(pid),
+            _ => None,
+        }
+    }
+
     /// Puts these intents on disk and answers with their ids. Only then may they be applied.
     ///
     /// # Errors

@@ -1,7 +1,9 @@
 //! Taking an action back: idempotent, retried, bounded, verified. The same code serves a run and a recovery.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use futures_util::stream::{self, StreamExt};
 use tokio::time::{sleep, timeout};
 
 use crate::action::{Action, Change, Condition, Subject, Undo};
@@ -45,6 +47,38 @@ impl Undone {
             shortcoming: None,
         }
     }
+}
+
+/// Containers that are worked on at once.
+pub const AT_ONCE: usize = 32;
+
+/// Takes these back, newest first: those of one container in that order, different containers at the same time. The answers
+/// come in the order of the actions.
+pub async fn undo_all(
+    runtime: &dyn Runtime,
+    newest_first: &[Action],
+    patient: bool,
+) -> Vec<Undone> {
+    let mut by_subject: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for (index, action) in newest_first.iter().enumerate() {
+        by_subject
+            .entry(&action.subject.id)
+            .or_default()
+            .push(index);
+    }
+    let mut undone: Vec<(usize, Undone)> = stream::iter(by_subject.into_values())
+        .map(|indexes| async move {
+            let mut done = Vec::new();
+            for index in indexes {
+                done.push((index, undo(runtime, &newest_first[index], patient).await));
+            }
+            done
+        })
+        .buffer_unordered(AT_ONCE)
+        .concat()
+        .await;
+    undone.sort_by_key(|(index, _)| *index);
+    undone.into_iter().map(|(_, undone)| undone).collect()
 }
 
 /// Takes `action` back. `patient`: may the system be given its time to do it by itself ([`Undo::Await`])?

@@ -1,34 +1,232 @@
 //! Every kind of fault. A fault is a compiler: it lowers, purely, to actions.
+//!
+//! One file a fault; the page on top of it is its manual. [`KINDS`] is the list that everything else reads.
+
+mod disconnect;
+mod kill;
+mod pause;
+mod restart;
+mod stop;
+#[cfg(test)]
+mod testing;
 
 use std::time::Duration;
 
 use crate::action::Action;
-use crate::inventory::Instance;
+use crate::inventory::{Instance, State};
+use crate::scenario::cursor::Cursor;
 
+pub use disconnect::Disconnect;
+pub use kill::{By, Kill};
+pub use pause::Pause;
+pub use restart::Restart;
+pub use stop::Stop;
+
+/// How long a lasting fault lasts when its step has no `for`.
+const HOLD: Duration = Duration::from_secs(5);
+
+/// One kind of harm, with its parameters.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Fault {}
+pub enum Fault {
+    Kill(Kill),
+    Stop(Stop),
+    Restart(Restart),
+    Pause(Pause),
+    Disconnect(Disconnect),
+}
+
+/// Who brings a container back that a fault took down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Restore {
+    /// chaosrun starts it when the step ends.
+    Start,
+    /// Its own restart policy does.
+    Policy,
+    /// Nobody.
+    None,
+}
+
+/// A fault as a scenario names it.
+pub struct Kind {
+    /// Its key: `kill`.
+    pub name: &'static str,
+    pub summary: &'static str,
+    pub(crate) read: fn(&mut Cursor<'_>) -> Option<Fault>,
+}
+
+/// All that can be used.
+pub const KINDS: &[Kind] = &[
+    kill::KIND,
+    stop::KIND,
+    restart::KIND,
+    pause::KIND,
+    disconnect::KIND,
+];
+
+/// Names that the language keeps for faults to come.
+pub const LATER: &[&str] = &[
+    "remove",
+    "delay",
+    "loss",
+    "corrupt",
+    "duplicate",
+    "reorder",
+    "rate",
+    "network",
+    "partition",
+    "blackhole",
+    "reset",
+    "dns",
+    "cpu",
+    "memory",
+    "io",
+    "disk",
+    "pids",
+    "process",
+    "clock",
+    "exec",
+    "scale",
+    "drain",
+    "rollout",
+];
 
 impl Fault {
     /// Its key in a scenario: `kill`.
     pub fn kind(&self) -> &'static str {
-        match *self {}
+        match self {
+            Self::Kill(_) => kill::KIND.name,
+            Self::Stop(_) => stop::KIND.name,
+            Self::Restart(_) => restart::KIND.name,
+            Self::Pause(_) => pause::KIND.name,
+            Self::Disconnect(_) => disconnect::KIND.name,
+        }
     }
 
     /// The name of the target that it hits.
     pub fn target(&self) -> &str {
-        match *self {}
+        match self {
+            Self::Kill(kill) => &kill.target,
+            Self::Stop(stop) => &stop.target,
+            Self::Restart(restart) => &restart.target,
+            Self::Pause(pause) => &pause.target,
+            Self::Disconnect(disconnect) => &disconnect.target,
+        }
+    }
+
+    /// Can a step say `for` how long it lasts? Not when something else than the step's end brings the container back.
+    pub fn may_last(&self) -> bool {
+        match self {
+            Self::Kill(kill) => kill.restore == Restore::Start,
+            Self::Stop(stop) => stop.restore == Restore::Start,
+            Self::Restart(_) => false,
+            Self::Pause(_) | Self::Disconnect(_) => true,
+        }
+    }
+
+    /// For those that may not last: a few words on why.
+    pub(crate) fn why_it_cannot_last(&self) -> &'static str {
+        match self {
+            Self::Restart(_) => "it is over as soon as the container runs again",
+            Self::Kill(kill) if kill.restore == Restore::Policy => {
+                "it is over when the restart policy has brought the container back"
+            }
+            _ => "chaosrun does not end it",
+        }
     }
 
     /// How long it lasts when the step has no `for`.
     pub fn default_hold(&self) -> Duration {
-        match *self {}
+        if self.may_last() {
+            HOLD
+        } else {
+            Duration::ZERO
+        }
     }
 
     /// What to do to one instance.
     ///
     /// # Errors
     /// A sentence saying why this instance cannot be hit in this way, and what to do.
-    pub fn lower(&self, _instance: &Instance) -> Result<Vec<Action>, String> {
-        match *self {}
+    pub fn lower(&self, instance: &Instance) -> Result<Vec<Action>, String> {
+        if instance.state != State::Running {
+            return Err(not_running(self.kind(), instance));
+        }
+        match self {
+            Self::Kill(kill) => kill.lower(instance),
+            Self::Stop(stop) => Ok(stop.lower(instance)),
+            Self::Restart(restart) => Ok(restart.lower(instance)),
+            Self::Pause(_) => Ok(pause::lower(instance)),
+            Self::Disconnect(disconnect) => disconnect.lower(instance),
+        }
+    }
+}
+
+fn not_running(kind: &str, instance: &Instance) -> String {
+    let state = match instance.state {
+        State::Created => "was created but never started",
+        State::Running => "is running",
+        State::Paused => "is paused",
+        State::Restarting => "is restarting",
+        State::Removing => "is being removed",
+        State::Exited { code } => {
+            return format!(
+                "cannot {kind} {}: it has exited with code {code}; a fault needs a container that runs",
+                instance.identity()
+            );
+        }
+        State::Dead => "is dead",
+    };
+    format!(
+        "cannot {kind} {}: it {state}; a fault needs a container that runs",
+        instance.identity()
+    )
+}
+
+/// `target = "NAME"`, which every fault has.
+fn read_target(table: &mut Cursor<'_>) -> Option<String> {
+    table.required("target", "target = \"NAME\"")?.target()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::testing::{instance, read};
+    use super::*;
+
+    #[test]
+    fn every_kind_reads_and_knows_its_name_and_target() {
+        for kind in KINDS {
+            let fault = read(&format!("{} = {{ target = \"t\" }}", kind.name));
+            assert_eq!((fault.kind(), fault.target()), (kind.name, "t"));
+            assert!(!LATER.contains(&kind.name));
+            assert_eq!(fault.may_last(), fault.default_hold() > Duration::ZERO);
+        }
+    }
+
+    #[test]
+    fn only_a_running_container_can_be_hit() {
+        let mut instance = instance();
+        for kind in KINDS {
+            let fault = read(&format!("{} = {{ target = \"t\" }}", kind.name));
+            instance.state = State::Running;
+            assert!(fault.lower(&instance).is_ok(), "{}", kind.name);
+            for state in [
+                State::Created,
+                State::Paused,
+                State::Restarting,
+                State::Removing,
+                State::Exited { code: 1 },
+                State::Dead,
+            ] {
+                instance.state = state;
+                assert!(fault.lower(&instance).is_err(), "{}", kind.name);
+            }
+        }
+        instance.state = State::Exited { code: 137 };
+        assert_eq!(
+            read("pause = { target = \"t\" }")
+                .lower(&instance)
+                .unwrap_err(),
+            "cannot pause node-1: it has exited with code 137; a fault needs a container that runs"
+        );
     }
 }

@@ -209,3 +209,30 @@ pub struct Difference {
     /// A sentence with what was and what is.
     pub what: String,
 }
+
+impl Event {
+    /// Text that may quote the outside, such as an engine's words or a command's output: whoever writes an event looks
+    /// through these for what must not be written.
+    pub fn texts(&mut self) -> Vec<&mut String> {
+        match self {
+            Self::Injected { effect, .. } | Self::Reapplied { effect, .. } => {
+                vec![&mut effect.evidence]
+            }
+            Self::Reverted { revert, .. } => vec![&mut revert.evidence],
+            Self::TornDown { proof } => vec![&mut proof.evidence],
+            Self::Skipped { why, .. } | Self::Impeded { why, .. } => vec![why],
+            Self::Container { what, .. } => vec![what],
+            Self::World { differences } => differences.iter_mut().map(|d| &mut d.what).collect(),
+            Self::Note { text } => vec![text],
+            Self::Started(_)
+            | Self::System { .. }
+            | Self::Phase { .. }
+            | Self::Injecting { .. }
+            | Self::Reverting { .. }
+            | Self::Bucket { .. }
+            | Self::Tripped { .. }
+            | Self::Interrupted { .. }
+            | Self::Ended => Vec::new(),
+        }
+    }
+}

@@ -2,7 +2,20 @@
 
 pub mod blast;
 pub mod pick;
+pub mod preview;
+pub mod select;
 pub mod support;
+
+/// The first few, and how many more.
+pub(crate) fn list(items: impl ExactSizeIterator<Item = String>) -> String {
+    const SHOWN: usize = 6;
+    let more = items.len().saturating_sub(SHOWN);
+    let mut text = items.take(SHOWN).collect::<Vec<_>>().join("; ");
+    if more > 0 {
+        text.push_str(&format!("; and {more} more"));
+    }
+    text
+}
 
 #[cfg(test)]
 pub(crate) mod tests {

@@ -3,6 +3,26 @@
 //! Request *k* is due at `start + k/rate`, whatever happened to the ones before it. Its latency counts from when it was due,
 //! it has a timeout, and one that could not be sent counts as bad. A prober keeps no samples: it sends [`Reading`]s.
 
+mod collector;
+mod container;
+mod exec;
+mod http;
+mod names;
+mod pacer;
+mod pool;
+mod prober;
+mod resolver;
+mod saturate;
+mod scheduler;
+mod shot;
+mod tcp;
+#[cfg(test)]
+mod testing;
+mod tls;
+
+pub use prober::{Prober, start};
+pub use saturate::saturate;
+
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
@@ -11,7 +31,7 @@ use crate::clock::Clock;
 use crate::history::{Bucket, Tally};
 use crate::inventory::Inventory;
 use crate::runtime::Runtime;
-use crate::scenario::Secrets;
+use crate::scenario::{Secrets, Target};
 use crate::units::Micros;
 
 /// What every probe of a run shares.
@@ -21,6 +41,8 @@ pub struct Context {
     pub runtime: Arc<dyn Runtime>,
     /// The system as last seen; follows the engine's events. Service names resolve through it.
     pub world: watch::Receiver<Arc<Inventory>>,
+    /// The scenario's, for probes that look at or into containers.
+    pub targets: Arc<[Target]>,
     pub secrets: Arc<Secrets>,
     pub readings: mpsc::Sender<Reading>,
 }
@@ -40,7 +62,7 @@ pub enum Reading {
 #[derive(Debug, Clone)]
 pub struct Pulse {
     pub at: Micros,
-    /// Samples that got their result since the last pulse.
+    /// Samples that got their result since the last pulse, in the order in which they got it.
     pub tally: Tally,
     /// Every sample due before this has its result.
     pub settled: Micros,

@@ -4,6 +4,7 @@ mod json;
 mod table;
 mod text;
 
+pub use json::line as json_line;
 pub use table::render as table;
 pub use text::plain;
 

@@ -1,6 +1,9 @@
 //! The only door to an engine: it observes, makes single changes and watches. It decides nothing: what to change, whether it
 //! had its effect and how it is undone comes from [`crate::action`].
 
+pub mod docker;
+pub mod memory;
+
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -61,13 +64,28 @@ pub struct Output {
     pub stderr: String,
 }
 
-/// Something happened to a container.
+/// Something happened to a container, or to the engine itself (then `id` and `name` are empty).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notice {
     pub id: String,
     pub name: String,
     /// In the engine's word: `start`, `die`, `pause`, `health_status: healthy`, `connect`, …
     pub what: String,
+}
+
+impl Notice {
+    /// The engine's stream broke off: what is known may be out of date.
+    pub const LOST: &str = "engine lost";
+    /// The engine answers again; whatever happened meanwhile is only seen by observing again.
+    pub const RECONNECTED: &str = "engine reconnected";
+
+    fn of_engine(what: &str) -> Self {
+        Self {
+            id: String::new(),
+            name: String::new(),
+            what: what.into(),
+        }
+    }
 }
 
 /// An engine. Each call has its own time limit and none leaves anything half done that a repeated call would not mend.
@@ -106,6 +124,7 @@ pub trait Runtime: Send + Sync {
     /// Removes every container, network, volume and image of a project that [`Runtime::up`] brought up.
     fn down<'a>(&'a self, project: &'a str) -> BoxFuture<'a, Result<()>>;
 
-    /// Removes everything that carries this run's label.
+    /// Removes everything that this run made to do its work: agents, networks, its image. Not a stack, and not the image that one still
+    /// runs on.
     fn sweep<'a>(&'a self, run: &'a str) -> BoxFuture<'a, Result<()>>;
 }

@@ -1,7 +1,7 @@
 //! A scenario after checking: every name in it refers to something, every value has its unit.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use regex::Regex;
@@ -19,6 +19,8 @@ pub struct Scenario {
     pub path: PathBuf,
     /// Its text. Secrets are not in it: they come from elsewhere.
     pub source: String,
+    /// `[vars]` with the values in use, wherever each came from.
+    pub vars: BTreeMap<String, String>,
     pub title: Option<String>,
     pub seed: Option<u64>,
     pub system: System,
@@ -36,6 +38,13 @@ pub struct Scenario {
 impl Scenario {
     pub fn target(&self, name: &str) -> Option<&Target> {
         self.targets.iter().find(|target| target.name == name)
+    }
+
+    /// A path that the scenario names, as seen from where chaosrun was started.
+    pub fn beside(&self, path: &Path) -> PathBuf {
+        self.path
+            .parent()
+            .map_or_else(|| path.into(), |folder| folder.join(path))
     }
 
     pub fn probe(&self, name: &str) -> Option<&Probe> {
@@ -156,6 +165,18 @@ pub enum ProbeKind {
     Tcp(TcpProbe),
     Exec(ExecProbe),
     Container(ContainerProbe),
+}
+
+impl ProbeKind {
+    /// Its key in a scenario.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Http(_) => "http",
+            Self::Tcp(_) => "tcp",
+            Self::Exec(_) => "exec",
+            Self::Container(_) => "container",
+        }
+    }
 }
 
 #[derive(Debug, Clone)]

@@ -8,12 +8,12 @@ use chaosrun::verdict::Verdict;
 use crate::run::*;
 use crate::verdicts::{edit, with, without};
 
-fn passing() -> Vec<Entry> {
+pub(crate) fn passing() -> Vec<Entry> {
     Run::new(fails_over, usual()).entries()
 }
 
 #[track_caller]
-fn open(entries: &[Entry], reason: &str) {
+pub(crate) fn open(entries: &[Entry], reason: &str) {
     let report = judge(entries);
     let found = (report.verdict, report.exit_code);
     assert_eq!(found, (Verdict::Inconclusive, 3), "{:#?}", report.reasons);
@@ -25,7 +25,7 @@ fn open(entries: &[Entry], reason: &str) {
 }
 
 #[track_caller]
-fn open_run(behaviour: Behaviour, reason: &str) {
+pub(crate) fn open_run(behaviour: Behaviour, reason: &str) {
     open(&Run::new(behaviour, usual()).entries(), reason);
 }
 
@@ -197,6 +197,22 @@ fn an_impediment_needs_no_consequences() {
 }
 
 #[test]
+fn what_was_refused_is_told_once() {
+    let refused = edit(passing(), |event| {
+        if let Event::Injected { effect, .. } = event {
+            *effect = proof(false, "pausing node-2: permission denied");
+        }
+    });
+    let why = "step kill: pausing node-2: permission denied".to_owned();
+    let what = Impediment::Fault;
+    let entries = with(refused, 11 * SECOND, Event::Impeded { what, why });
+    assert_eq!(
+        judge(&entries).reasons,
+        ["step kill: pausing node-2: permission denied"]
+    );
+}
+
+#[test]
 fn a_step_that_was_skipped() {
     let skipped = |by_choice| Event::Skipped {
         step: "kill".into(),
@@ -267,57 +283,6 @@ fn a_fault_that_was_in_force_too_shortly() {
 }
 
 #[test]
-fn a_prober_that_fell_behind() {
-    open_run(
-        |due| (Some(80 * MS), 90 * MS, fails_over(due).2),
-        "the prober itself fell behind",
-    );
-    let unsent: Behaviour = |due| match due {
-        12_000_000..12_100_000 => (None, 1_000 * MS, Some("unsent")),
-        12_100_000..12_200_000 => (Some(90 * MS), 91 * MS, None),
-        _ => fails_over(due),
-    };
-    open_run(unsent, "were never sent");
-}
-
-/// A breach that a starved prober measured is no breach.
-#[test]
-fn a_prober_that_fell_behind_accuses_nobody() {
-    open_run(
-        |due| (Some(80 * MS), 90 * MS, no_failover(due).2),
-        "the prober itself fell behind",
-    );
-}
-
-/// With the prober on time, what could not be sent was held up by the system.
-#[test]
-fn unsent_requests_of_a_prober_on_time_are_bad_samples() {
-    let unsent: Behaviour = |due| match due {
-        INJECTING..15_000_000 => (None, SECOND, Some("unsent")),
-        _ => well(due),
-    };
-    let report = Run::new(unsent, usual()).report();
-    assert_eq!(report.verdict, Verdict::Failed, "{:#?}", report.reasons);
-    assert!(
-        report.reasons[0].contains("unsent"),
-        "{:#?}",
-        report.reasons
-    );
-}
-
-#[test]
-fn samples_that_are_missing() {
-    let late = |event: &Event| match event {
-        Event::Bucket { bucket, .. } => (25 * SECOND..31 * SECOND).contains(&bucket.from),
-        _ => false,
-    };
-    open(&without(passing(), late), "the prober lost its schedule");
-    let end =
-        |event: &Event| matches!(event, Event::Bucket { bucket, .. } if bucket.from >= 25 * SECOND);
-    open(&without(passing(), end), "the prober lost its schedule");
-}
-
-#[test]
 fn a_record_that_stops() {
     let entries = without(passing(), |event| *event == Event::Ended);
     open(
@@ -374,70 +339,4 @@ fn a_recovery_that_was_not_watched() {
 #[test]
 fn a_scenario_without_slos() {
     open(&Run::new(well, vec![]).entries(), "has no SLO");
-}
-
-#[test]
-fn histories_that_contradict_themselves() {
-    let all = passing();
-    let bucket = |event: &Event| matches!(event, Event::Bucket { .. });
-    let twice = all
-        .iter()
-        .find(|entry| bucket(&entry.event))
-        .unwrap()
-        .clone();
-    open(&with(all.clone(), twice.at, twice.event), "overlap");
-    open(
-        &edit(all.clone(), |event| {
-            if let Event::Bucket { bucket, .. } = event {
-                bucket.tally.good = bucket.tally.planned;
-            }
-        }),
-        "contradicts itself",
-    );
-    let straddling = edit(all.clone(), |event| {
-        if let Event::Bucket { bucket, .. } = event
-            && bucket.from == INJECTING
-        {
-            bucket.from -= 600 * MS;
-        }
-    });
-    open(&straddling, "overlap");
-    open(
-        &with(
-            all.clone(),
-            30 * SECOND,
-            Event::Phase {
-                phase: Phase::Baseline,
-            },
-        ),
-        "phases do not follow",
-    );
-    open(
-        &with(
-            all.clone(),
-            60 * SECOND,
-            Event::Note {
-                text: "late".into(),
-            },
-        ),
-        "after the run's end",
-    );
-    open(&all[1..], "before the run's start");
-    let unknown = edit(all, |event| {
-        if let Event::Bucket { probe, .. } = event {
-            *probe = "read".into();
-        }
-    });
-    open(&unknown, "probe read is not in the scenario");
-}
-
-/// What is due after a boundary belongs after it, whenever its bucket was written.
-#[test]
-fn late_buckets_belong_to_their_own_time() {
-    let record = fold(&passing());
-    let of = |from: Micros, to| record.tally("write", from, to);
-    assert_eq!(of(0, INJECTING).good, of(0, INJECTING).planned);
-    let first_bad = of(INJECTING, REVERTED).span.first_bad.unwrap();
-    assert!((INJECTING..INJECTING + 20 * MS).contains(&first_bad));
-    assert_eq!(of(INJECTING, REVERTED).planned, 274);
 }

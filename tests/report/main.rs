@@ -2,6 +2,7 @@
 
 mod goldens;
 mod inconclusive;
+mod probing;
 mod properties;
 mod run;
 mod slos;

@@ -16,8 +16,9 @@ const LATELY: Micros = 5_000_000;
 /// More probes than this are counted only.
 const MOST_PROBES: usize = 8;
 
+#[derive(Default)]
 pub(super) struct View {
-    timing: RecordedTiming,
+    timing: Option<RecordedTiming>,
     steps: Vec<RecordedStep>,
     now: Micros,
     phase: Option<(Phase, Micros)>,
@@ -41,29 +42,30 @@ struct Probe {
 }
 
 impl View {
-    pub(super) fn new(header: &Header) -> Self {
+    /// What the run goes by; nothing is to be waited for before it is known.
+    pub(super) fn timing(&self) -> RecordedTiming {
+        self.timing.unwrap_or(RecordedTiming {
+            baseline: Duration::ZERO,
+            recovery: Duration::ZERO,
+            steady: Duration::ZERO,
+        })
+    }
+
+    fn start(&mut self, header: &Header) {
         let probes = header.probes.iter().map(|probe| Probe {
             name: probe.name.clone(),
             pulses: VecDeque::new(),
             in_flight: 0,
         });
-        Self {
-            timing: header.timing,
-            steps: header.steps.clone(),
-            now: 0,
-            phase: None,
-            in_force: Vec::new(),
-            probes: probes.collect(),
-        }
-    }
-
-    pub(super) fn timing(&self) -> RecordedTiming {
-        self.timing
+        self.timing = Some(header.timing);
+        self.steps.clone_from(&header.steps);
+        self.probes = probes.collect();
     }
 
     pub(super) fn entry(&mut self, entry: &Entry) {
         self.now = self.now.max(entry.at);
         match &entry.event {
+            Event::Started(header) => self.start(header),
             Event::Phase { phase } => self.phase = Some((*phase, entry.at)),
             Event::Injecting { step, instances } => {
                 let names: Vec<_> = instances.iter().map(|hit| hit.name.as_str()).collect();
@@ -139,9 +141,9 @@ impl View {
         let elapsed = Duration::from_micros(self.now.saturating_sub(since));
         let left = |whole: Duration| seconds(whole.saturating_sub(elapsed));
         let mut head = match phase {
-            Phase::Baseline => format!("baseline, {} left", left(self.timing.baseline)),
+            Phase::Baseline => format!("baseline, {} left", left(self.timing().baseline)),
             Phase::Fault => format!("fault, for {}", seconds(elapsed)),
-            Phase::Recovery => format!("recovery, at most {} left", left(self.timing.recovery)),
+            Phase::Recovery => format!("recovery, at most {} left", left(self.timing().recovery)),
             Phase::Teardown => "teardown".into(),
         };
         for fault in &self.in_force {
@@ -232,6 +234,12 @@ pub(super) mod tests {
         }
     }
 
+    fn begun() -> View {
+        let mut view = View::default();
+        view.start(&header());
+        view
+    }
+
     fn at(view: &mut View, at: Micros, event: Event) {
         view.entry(&Entry { at, event });
     }
@@ -258,7 +266,7 @@ pub(super) mod tests {
 
     #[test]
     fn a_fault_in_force_and_a_probe_in_trouble() {
-        let mut view = View::new(&header());
+        let mut view = begun();
         assert_eq!(view.lines(80, false)[0], "preparing");
         at(
             &mut view,
@@ -313,7 +321,7 @@ pub(super) mod tests {
 
     #[test]
     fn a_fault_that_was_undone_is_gone() {
-        let mut view = View::new(&header());
+        let mut view = begun();
         at(
             &mut view,
             0,
@@ -355,7 +363,7 @@ pub(super) mod tests {
 
     #[test]
     fn only_the_last_seconds_count() {
-        let mut view = View::new(&header());
+        let mut view = begun();
         for k in 1..=100 {
             view.pulse("write", &pulse(k * 200_000, k <= 50));
         }

@@ -1,0 +1,22 @@
+//! `chaosrun check FILE…`: is it a scenario?
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use super::{code, files, term};
+
+pub(super) fn main(named: &[PathBuf], vars: BTreeMap<String, String>) -> u8 {
+    let Some(scenarios) = files::load(named, &vars) else {
+        return code::USAGE;
+    };
+    for scenario in scenarios {
+        term::data(&format!(
+            "{}: ok ({} steps, {} probes, {} objectives)",
+            scenario.path.display(),
+            scenario.steps.len(),
+            scenario.probes.len(),
+            scenario.slos.len()
+        ));
+    }
+    code::OK
+}

@@ -1,0 +1,175 @@
+//! `chaosrun plan FILE…`: what would happen, to whom, when, and how it is undone.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use comfy_table::{ContentArrangement, Table, presets};
+
+use super::{code, files, term};
+use crate::plan::preview::{Claim, Preview, StepPreview, preview};
+use crate::report::plain;
+use crate::runtime::docker::Docker;
+use crate::scenario::{Scenario, System};
+use crate::units::format_duration;
+use crate::verdict::{during, phrase};
+
+pub(super) async fn main(
+    named: &[PathBuf],
+    seed: Option<u64>,
+    vars: BTreeMap<String, String>,
+) -> u8 {
+    let Some(scenarios) = files::load(named, &vars) else {
+        return code::USAGE;
+    };
+    let docker = match Docker::connect().await {
+        Ok(docker) => docker,
+        Err(error) => {
+            term::error(&error.to_string(), error.hint());
+            return code::INCONCLUSIVE;
+        }
+    };
+    let mut worst = code::OK;
+    for scenario in scenarios {
+        match docker.foresee(&scenario).await {
+            Ok(inventory) => {
+                let seed = seed.or(scenario.seed);
+                let preview = preview(&scenario, &inventory, seed.unwrap_or_default());
+                term::data(&render(&scenario, &preview, seed));
+                if !preview.problems.is_empty() {
+                    worst = code::INCONCLUSIVE;
+                }
+            }
+            Err(error) => {
+                term::error(
+                    &format!("{}: {error}", scenario.path.display()),
+                    error.hint(),
+                );
+                worst = code::INCONCLUSIVE;
+            }
+        }
+    }
+    worst
+}
+
+fn render(scenario: &Scenario, preview: &Preview, seed: Option<u64>) -> String {
+    let system = match &scenario.system {
+        System::Compose { file, keep, .. } => {
+            format!(
+                "{} brought up{}",
+                file.display(),
+                if *keep {
+                    " and kept"
+                } else {
+                    ", taken down after"
+                }
+            )
+        }
+        System::Project { name } => format!("the running Compose project {name}"),
+        System::Engine => "every container of the engine".into(),
+    };
+    let mut out = vec![
+        format!(
+            "{}: {}",
+            scenario.name,
+            scenario.title.as_deref().unwrap_or("no title")
+        ),
+        format!("system    {system}"),
+        format!(
+            "seed      {}",
+            seed.map_or("drawn when it runs".into(), |seed| seed.to_string())
+        ),
+        format!(
+            "timing    {} baseline, then the steps, then up to {} of recovery",
+            format_duration(scenario.timing.baseline),
+            format_duration(scenario.timing.recovery)
+        ),
+        String::new(),
+        steps_table(&preview.steps),
+        String::new(),
+        claims_table(&preview.claims),
+    ];
+    for problem in &preview.problems {
+        out.push(format!("problem: {problem}"));
+    }
+    out.into_iter()
+        .map(|text| plain(&text))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+fn table(head: &[&str]) -> Table {
+    let mut table = Table::new();
+    table
+        .load_style(presets::UTF8_HORIZONTAL_ONLY)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_width(term::width().try_into().unwrap_or(u16::MAX))
+        .set_header(head);
+    table
+}
+
+fn steps_table(steps: &[StepPreview]) -> String {
+    let mut table = table(&[
+        "step",
+        "when",
+        "lasts",
+        "hits",
+        "does",
+        "proven when",
+        "undone by",
+    ]);
+    for step in steps {
+        let whom = step.candidates.join(", ");
+        let hits = if step.decided {
+            whom
+        } else {
+            format!("{} of {whom}, by role", step.hits)
+        };
+        let share = 100.0 * step.hits as f64 / step.of.max(1) as f64;
+        let column = |i: usize| {
+            step.actions
+                .iter()
+                .map(|a| a[i].clone())
+                .collect::<Vec<_>>()
+                .join("\n")
+        };
+        table.add_row([
+            step.name.clone(),
+            step.when.clone(),
+            step.hold.clone(),
+            format!(
+                "{hits}\n({} of {} containers, {share:.0}%)",
+                step.hits, step.of
+            ),
+            column(0),
+            column(1),
+            column(2),
+        ]);
+    }
+    table.to_string()
+}
+
+fn claims_table(claims: &[Claim]) -> String {
+    let mut table = table(&[
+        "objective",
+        "during",
+        "good samples needed",
+        "planned",
+        "time needed",
+    ]);
+    for claim in claims {
+        let (least, most) = claim.planned;
+        let planned = if least == most {
+            most.to_string()
+        } else {
+            format!("{least} to {most}")
+        };
+        table.add_row([
+            format!("{} {}", claim.slo.probe, phrase(&claim.slo.objective)),
+            during(&claim.slo.during).to_owned(),
+            claim.needed.map_or("–".into(), |needed| needed.to_string()),
+            planned,
+            claim.long_enough.map_or("–".into(), format_duration),
+        ]);
+    }
+    table.to_string()
+}

@@ -1,0 +1,176 @@
+//! What is due: a pure look at the clock and the state, and the calls that follow from it.
+
+use super::{Drive, IDLE, Next, Progress, STOP_WAITS, State, micros};
+use crate::history::{Event, Impediment, Phase};
+use crate::scenario::Trigger;
+use crate::units::{Micros, format_duration};
+use crate::verdict::{Range, unhealthy};
+
+impl Drive<'_> {
+    /// Does everything whose time has come.
+    pub(super) fn advance(&mut self) -> Next {
+        let now = self.run.clock.now();
+        if let Some(error) = self
+            .run
+            .recorder
+            .take_failure()
+            .filter(|_| self.halting.is_none())
+        {
+            self.halt_impeded(Impediment::Storage, format!("writing the history: {error}"));
+        }
+        if let Some(since) = self.halting {
+            return self.advance_halting(now, since);
+        }
+        if let Some((guard, measured)) = self
+            .vitals
+            .tripped()
+            .filter(|_| self.phase != Phase::Baseline)
+        {
+            self.halt(Event::Tripped { guard, measured });
+            return Next::WaitUntil(now);
+        }
+        match self.phase {
+            Phase::Baseline | Phase::Fault => self.advance_steps(now),
+            Phase::Recovery | Phase::Teardown => self.advance_recovery(now),
+        }
+    }
+
+    pub(super) fn advance_steps(&mut self, now: Micros) -> Next {
+        let mut next = now + micros(IDLE);
+        if !self.baseline_judged {
+            if now < self.baseline_end {
+                return Next::WaitUntil(next.min(self.baseline_end));
+            }
+            self.baseline_judged = true;
+            if let Some(why) = self.unhealthy() {
+                self.halt_impeded(Impediment::Baseline, why);
+                return Next::WaitUntil(now);
+            }
+        }
+        if self.steps.is_empty() {
+            return Next::End;
+        }
+        for step in 0..self.steps.len() {
+            match self.steps[step].state {
+                State::Waiting => match self.due(step) {
+                    Some(due) if due <= now => self.resolve(step),
+                    Some(due) => next = next.min(due),
+                    None => self.give_up_waiting(step, now),
+                },
+                State::Active { until } if until <= now && self.steps[step].reapplying == 0 => {
+                    self.revert(vec![step]);
+                }
+                State::Active { until } => next = next.min(until.max(now + 1)),
+                _ => {}
+            }
+        }
+        if self.halting.is_none() && self.steps.iter().all(|step| step.state == State::Over) {
+            self.enter(Phase::Recovery);
+            return Next::WaitUntil(now);
+        }
+        Next::WaitUntil(next)
+    }
+
+    /// Why no fault may be injected: what is broken before cannot be blamed on one.
+    fn unhealthy(&self) -> Option<String> {
+        let scenario = &self.run.scenario;
+        let range = Range {
+            from: self.since,
+            to: self.baseline_end,
+        };
+        scenario
+            .probes
+            .iter()
+            .zip(self.vitals.tallies())
+            .find_map(|(probe, seen)| {
+                unhealthy(&scenario.slos, &probe.name, probe.timeout, seen, range)
+            })
+    }
+
+    /// When a step is due; `None` while that depends on what has not happened yet.
+    pub(super) fn due(&self, step: usize) -> Option<Micros> {
+        match &self.run.scenario.steps[step].trigger {
+            Trigger::At(offset) => Some(self.baseline_end + micros(*offset)),
+            Trigger::After(other) => {
+                let index = self
+                    .run
+                    .scenario
+                    .steps
+                    .iter()
+                    .position(|step| step.name == *other)?;
+                self.steps[index].over
+            }
+            Trigger::Steady { probe, steady, .. } => {
+                let since = self.waits_since(step)?;
+                self.vitals
+                    .is_steady(probe, since, *steady)
+                    .then_some(since)
+            }
+        }
+    }
+
+    /// A step that waits for steadiness waits from when the step before it in the file is over.
+    pub(super) fn waits_since(&self, step: usize) -> Option<Micros> {
+        match step.checked_sub(1) {
+            None => Some(self.baseline_end),
+            Some(before) => self.steps[before].over,
+        }
+    }
+
+    pub(super) fn give_up_waiting(&mut self, step: usize, now: Micros) {
+        let Trigger::Steady {
+            probe,
+            steady,
+            within,
+        } = &self.run.scenario.steps[step].trigger
+        else {
+            return;
+        };
+        let Some(since) = self.waits_since(step) else {
+            return;
+        };
+        if now < since + micros(*within) {
+            return;
+        }
+        let why = format!(
+            "probe {probe} was not steady for {} within {}",
+            format_duration(*steady),
+            format_duration(*within)
+        );
+        self.skip(step, why.clone(), false);
+        self.halt_impeded(Impediment::Timeline, why);
+    }
+
+    pub(super) fn advance_recovery(&mut self, now: Micros) -> Next {
+        let timing = self.run.scenario.timing;
+        let end = self.since + micros(timing.recovery);
+        if now >= end || self.vitals.all_steady(self.since, timing.steady) {
+            return Next::End;
+        }
+        Next::WaitUntil(end.min(now + micros(IDLE)))
+    }
+
+    /// Everything in force is reverted at once; what is under way is waited for, not for long.
+    pub(super) fn advance_halting(&mut self, now: Micros, since: Micros) -> Next {
+        let overdue = now >= since + micros(STOP_WAITS);
+        let ripe = |progress: &Progress| match progress.state {
+            State::Active { .. } => true,
+            State::Injecting => overdue,
+            _ => false,
+        };
+        let steps: Vec<usize> = (0..self.steps.len())
+            .rev()
+            .filter(|step| ripe(&self.steps[*step]))
+            .collect();
+        if !steps.is_empty() {
+            self.revert(steps);
+        }
+        let busy =
+            |progress: &Progress| matches!(progress.state, State::Injecting | State::Reverting);
+        if self.steps.iter().any(busy) {
+            Next::WaitUntil(now + micros(IDLE))
+        } else {
+            Next::End
+        }
+    }
+}

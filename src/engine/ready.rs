@@ -1,0 +1,168 @@
+//! Before the baseline: the system is brought up, what would go wrong is found, what may be hit is locked, what is slow is done.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::inject;
+use super::journal::Line;
+use super::lock;
+use super::run::{Go, Ready, Run, told};
+use crate::action::{Action, Subject};
+use crate::history::{Event, Impediment, Member};
+use crate::inventory::{Instance, Inventory};
+use crate::plan::preview;
+use crate::runtime::Scope;
+use crate::scenario::{OnEmpty, Step, System};
+
+impl Run {
+    pub(super) async fn get_ready(&mut self) -> Go<Ready> {
+        let scope = self.bring_up().await?;
+        let runtime = Arc::clone(&self.runtime);
+        // Watching begins before the first look, so that nothing falls between the two.
+        let notices = self.unless_stopped(runtime.watch()).await?;
+        let notices = notices.map_err(|error| self.impeded(Impediment::System, told(&error)))?;
+        let before = self.unless_stopped(runtime.inventory(&scope)).await?;
+        let before = before.map_err(|error| self.impeded(Impediment::System, told(&error)))?;
+        let instances = before
+            .instances
+            .iter()
+            .map(|instance| Member {
+                subject: Subject::of(instance),
+                image: instance.image.clone(),
+                image_id: instance.image_id.clone(),
+                service: instance.service.clone(),
+            })
+            .collect();
+        self.recorder.note(Event::System {
+            facts: before.facts.clone(),
+            instances,
+        });
+        if let (Scope::Project(name), true) = (&scope, before.instances.is_empty()) {
+            let why = format!("the Compose project {name} has no containers: is it up?");
+            return Err(self.impeded(Impediment::System, why));
+        }
+        self.rehearse(&before).await?;
+        Ok(Ready {
+            scope,
+            before,
+            notices,
+        })
+    }
+
+    /// Brings the system up, if that is this run's to do.
+    async fn bring_up(&mut self) -> Go<Scope> {
+        let (file, keep, within) = match &self.scenario.system {
+            System::Engine => return Ok(Scope::Engine),
+            System::Project { name } => return Ok(Scope::Project(name.clone())),
+            System::Compose {
+                file,
+                keep,
+                healthy_within,
+            } => (file.clone(), *keep, *healthy_within),
+        };
+        let file = self.scenario.beside(&file);
+        let stack = stack_name(&file);
+        let project = if keep {
+            stack
+        } else {
+            format!("{stack}-{}", self.id)
+        };
+        if !keep {
+            self.write_down(&[Line::Project {
+                name: project.clone(),
+            }])?;
+            self.project = Some(project.clone());
+        }
+        let runtime = Arc::clone(&self.runtime);
+        let up = self
+            .unless_stopped(runtime.up(&project, &file, within))
+            .await?;
+        up.map_err(|error| self.impeded(Impediment::System, told(&error)))?;
+        if !keep {
+            self.write_down(&[Line::ProjectUp {
+                name: project.clone(),
+            }])?;
+        }
+        Ok(Scope::Project(project))
+    }
+
+    /// Finds what would go wrong later, locks what may be hit, and makes ready what is slow.
+    async fn rehearse(&mut self, before: &Inventory) -> Go<()> {
+        let mut needs = Vec::new();
+        let mut may_hit = BTreeMap::new();
+        for step in self.scenario.steps.clone() {
+            let candidates = match self.candidates(&step, before) {
+                Ok(candidates) => candidates,
+                Err(None) => continue,
+                Err(Some(why)) => return Err(self.impeded(Impediment::Target, why)),
+            };
+            let lowered: Vec<Result<Vec<Action>, String>> = candidates
+                .iter()
+                .map(|one| inject::lower(&step, std::slice::from_ref(one)))
+                .collect();
+            if let Some(Err(why)) = lowered.iter().find(|_| lowered.iter().all(Result::is_err)) {
+                let why = format!("step {}: {why}", step.name);
+                return Err(self.impeded(Impediment::Fault, why));
+            }
+            lowered
+                .iter()
+                .flatten()
+                .for_each(|actions| needs.extend(inject::needs(actions)));
+            may_hit.extend(
+                candidates
+                    .iter()
+                    .map(|one| (one.id.clone(), Subject::of(one))),
+            );
+        }
+        for subject in may_hit.values() {
+            match lock::take(&self.lock_dir, subject, &self.id) {
+                Ok(lock) => self.locks.push(lock),
+                Err(error) => return Err(self.impeded(Impediment::Locked, error.to_string())),
+            }
+        }
+        if needs.is_empty() {
+            return Ok(());
+        }
+        let runtime = Arc::clone(&self.runtime);
+        let ready = self.unless_stopped(runtime.prepare(&needs)).await?;
+        ready.map_err(|error| self.impeded(Impediment::Fault, told(&error)))
+    }
+
+    /// Whom a step may hit; `None` if there is nobody and that is fine.
+    fn candidates(
+        &self,
+        step: &Step,
+        inventory: &Inventory,
+    ) -> Result<Vec<Instance>, Option<String>> {
+        let Some(target) = self.scenario.target(step.fault.target()) else {
+            return Err(Some(format!(
+                "step {}: there is no target {}",
+                step.name,
+                step.fault.target()
+            )));
+        };
+        preview::candidates(target, inventory, &self.scenario.limits).map_err(|why| {
+            match target.on_empty {
+                OnEmpty::Skip => None,
+                OnEmpty::Error => Some(format!("step {}: {why}", step.name)),
+            }
+        })
+    }
+}
+
+/// Of a Compose file, after its folder, in the characters that a project's name may have.
+fn stack_name(file: &Path) -> String {
+    let folder = file.parent().and_then(|folder| folder.file_name());
+    let name: String = folder
+        .map(|name| name.to_string_lossy().to_lowercase())
+        .unwrap_or_default()
+        .chars()
+        .filter(|c| c.is_ascii_alphanumeric() || *c == '-' || *c == '_')
+        .collect();
+    if name.starts_with(|c: char| c.is_ascii_alphanumeric()) {
+        name
+    } else {
+        format!("stack{name}")
+    }
+}

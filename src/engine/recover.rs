@@ -1,0 +1,215 @@
+//! Undoing what a run left that is no more: from its journal, whoever finds it first.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use tokio::time::{sleep, timeout};
+
+use super::journal::{Journal, Leftover, Line};
+use super::undo::undo_all;
+use crate::action::Action;
+use crate::runtime::{Result as RuntimeResult, Runtime};
+
+/// Opens the engine at an endpoint on behalf of a run.
+pub type Connect =
+    dyn Fn(String, String) -> BoxFuture<'static, RuntimeResult<Arc<dyn Runtime>>> + Send + Sync;
+
+/// How long somebody else who is at it is waited for.
+const PATIENCE: Duration = Duration::from_secs(40);
+
+/// What was found in one journal and what became of it.
+#[derive(Debug, Default)]
+pub struct Recovered {
+    pub run: String,
+    /// One sentence each.
+    pub undone: Vec<String>,
+    /// What could not be undone. The journal stays, for another try.
+    pub failed: Vec<String>,
+}
+
+/// Journals in `dir` whose run has ended without undoing everything, oldest first.
+///
+/// # Errors
+/// The file system's.
+pub fn leftovers(dir: &Path) -> io::Result<Vec<(PathBuf, Leftover)>> {
+    let mut found = Vec::new();
+    for path in journals(dir)? {
+        match Journal::adopt(&path) {
+            Ok(journal) => found.push((path, journal.leftover()?)),
+            Err(error) if busy_or_gone(&error) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(found)
+}
+
+fn journals(dir: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = match std::fs::read_dir(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let mut paths = Vec::new();
+    for entry in entries {
+        let path = entry?.path();
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "journal")
+        {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    Ok(paths)
+}
+
+fn busy_or_gone(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::NotFound
+    )
+}
+
+/// Recovers every run in `dir` that is no more. One that its reaper is busy with is waited for, unlike one that still runs.
+///
+/// # Errors
+/// The file system's.
+pub async fn recover_all(dir: &Path, connect: &Connect) -> io::Result<Vec<Recovered>> {
+    let mut all = Vec::new();
+    for path in journals(dir)? {
+        let patience = if owner_lives(&path) {
+            Duration::ZERO
+        } else {
+            PATIENCE
+        };
+        if let Some(recovered) = recover_file(&path, connect, patience).await? {
+            all.push(recovered);
+        }
+    }
+    Ok(all)
+}
+
+/// Is the run itself still there? If not, whoever holds its journal is its reaper.
+fn owner_lives(path: &Path) -> bool {
+    let pid = Journal::owner(path);
+    pid.is_some_and(|pid| {
+        pid != std::process::id() && Path::new("/proc").join(pid.to_string()).exists()
+    })
+}
+
+/// Recovers one journal, waiting up to `patience` for its owner to let go of it; `None` if there is nothing left to do.
+///
+/// # Errors
+/// The file system's.
+pub async fn recover_file(
+    path: &Path,
+    connect: &Connect,
+    patience: Duration,
+) -> io::Result<Option<Recovered>> {
+    let adopted = timeout(patience.max(Duration::from_millis(1)), async {
+        loop {
+            match Journal::adopt(path) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    sleep(Duration::from_millis(20)).await
+                }
+                answer => return answer,
+            }
+        }
+    });
+    match adopted.await {
+        Err(_) => Ok(None),
+        Ok(Err(error)) if busy_or_gone(&error) => Ok(None),
+        Ok(Err(error)) => Err(error),
+        Ok(Ok(journal)) => Ok(Some(recover(journal, connect).await?)),
+    }
+}
+
+/// Waits as long as a reaper may need.
+///
+/// # Errors
+/// The file system's.
+pub async fn reap(path: &Path, connect: &Connect) -> io::Result<Option<Recovered>> {
+    recover_file(path, connect, PATIENCE).await
+}
+
+async fn recover(mut journal: Journal, connect: &Connect) -> io::Result<Recovered> {
+    let left = journal.leftover()?;
+    let mut report = Recovered {
+        run: left.run.clone(),
+        ..Recovered::default()
+    };
+    match connect(left.endpoint.clone(), left.run.clone()).await {
+        Err(error) => report.failed.push(error.to_string()),
+        Ok(runtime) => {
+            undo_actions(&mut journal, &*runtime, &left, &mut report).await?;
+            take_down(&mut journal, &*runtime, &left, &mut report).await?;
+            if let Err(error) = runtime.sweep(&left.run).await {
+                report.failed.push(error.to_string());
+            }
+        }
+    }
+    if report.failed.is_empty() {
+        journal.close()?;
+    }
+    Ok(report)
+}
+
+async fn undo_actions(
+    journal: &mut Journal,
+    runtime: &dyn Runtime,
+    left: &Leftover,
+    report: &mut Recovered,
+) -> io::Result<()> {
+    let actions: Vec<Action> = left
+        .actions
+        .iter()
+        .map(|(_, _, action)| action.clone())
+        .collect();
+    let results = undo_all(runtime, &actions, false).await;
+    for ((id, step, action), undone) in left.actions.iter().zip(results) {
+        let sentence = format!(
+            "{}, step {step}: {}",
+            action.subject.name, undone.proof.evidence
+        );
+        if undone.proof.holds {
+            journal.append(&[Line::Undone { id: *id }])?;
+            report.undone.push(sentence);
+        } else {
+            report.failed.push(sentence);
+        }
+    }
+    Ok(())
+}
+
+async fn take_down(
+    journal: &mut Journal,
+    runtime: &dyn Runtime,
+    left: &Leftover,
+    report: &mut Recovered,
+) -> io::Result<()> {
+    for project in &left.projects {
+        // A Compose tool that outlived its run for a moment may still be creating containers.
+        let rounds = if project.up { 1 } else { 4 };
+        let mut outcome = Ok(());
+        for round in 0..rounds {
+            if round > 0 {
+                sleep(Duration::from_millis(500)).await;
+            }
+            outcome = runtime.down(&project.name).await;
+        }
+        match outcome {
+            Err(error) => report.failed.push(error.to_string()),
+            Ok(()) => {
+                journal.append(&[Line::ProjectDown {
+                    name: project.name.clone(),
+                }])?;
+                report
+                    .undone
+                    .push(format!("system {} taken down", project.name));
+            }
+        }
+    }
+    Ok(())
+}

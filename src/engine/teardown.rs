@@ -1,0 +1,157 @@
+//! After the probes: is the world as it was, and is everything gone that this run brought into it?
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{sleep, timeout};
+
+use super::journal::Line;
+use super::reaper::Reaper;
+use super::run::{Finished, Run, told};
+use super::undo::{BUDGET, undo_all};
+use super::world::differences;
+use crate::action::{Action, Subject};
+use crate::history::{Difference, Event, Proof};
+use crate::inventory::{Inventory, State};
+use crate::runtime::{Result as RuntimeResult, Scope};
+use crate::units::format_duration;
+
+impl Run {
+    /// Compares before and after. Differences are given time to go: a container that was started again is not healthy at once.
+    pub(super) async fn look_at_the_world(&mut self, before: &Inventory, scope: &Scope) {
+        let within = match self.stop.now().signals {
+            0 => self.scenario.timing.recovery.max(Duration::from_secs(5)),
+            _ => Duration::from_secs(2),
+        };
+        let mut stop = self.stop.clone();
+        let patience = async {
+            tokio::select! {
+                _ = sleep(within) => {}
+                _ = stop.reached(2) => {}
+            }
+        };
+        tokio::pin!(patience);
+        loop {
+            let seen = self.runtime.inventory(scope).await;
+            let found = seen
+                .as_ref()
+                .map(|after| differences(before, after, &self.touched));
+            if found.as_ref().is_ok_and(Vec::is_empty) {
+                self.recorder.note(Event::World {
+                    differences: Vec::new(),
+                });
+                return;
+            }
+            tokio::select! {
+                _ = &mut patience => {
+                    let event = match found {
+                        Ok(found) => Event::World { differences: found },
+                        Err(error) => Event::World { differences: self.unseen(before, &told(error)) },
+                    };
+                    self.recorder.note(event);
+                    return;
+                }
+                _ = sleep(Duration::from_millis(100)) => {}
+            }
+        }
+    }
+
+    /// An engine that does not answer says nothing about the containers that were touched.
+    fn unseen(&self, before: &Inventory, why: &str) -> Vec<Difference> {
+        let of = |instance| Difference {
+            subject: Subject::of(instance),
+            touched: self.touched.contains(&instance.id),
+            what: format!(
+                "the engine does not say how {} is now: {why}",
+                instance.identity()
+            ),
+        };
+        before
+            .instances
+            .iter()
+            .filter(|i| i.state == State::Running)
+            .map(of)
+            .collect()
+    }
+
+    /// Undoes what may still be in force, takes down what was brought up, and lets go.
+    pub(super) async fn finish(mut self, reaper: Option<Reaper>) -> Finished {
+        let mut stop = self.stop.clone();
+        tokio::select! {
+            () = self.clean_up() => {}
+            _ = stop.reached(3) => {}
+        }
+        self.recorder.note(Event::Ended);
+        let settled = self.journal.leftover().is_ok_and(|left| left.is_empty());
+        let path = self.journal.path().to_owned();
+        let closed = settled && self.journal.close().is_ok();
+        if closed && let Some(reaper) = reaper {
+            // One that is gone already has nothing to do any more.
+            let _gone = reaper.dismiss();
+        }
+        Finished {
+            record: self.recorder.finish(),
+            journal: (!closed).then_some(path),
+        }
+    }
+
+    async fn clean_up(&mut self) {
+        self.undo_the_rest().await;
+        let runtime = Arc::clone(&self.runtime);
+        let mut evidence = Vec::new();
+        let mut holds = true;
+        if let Some(project) = self.project.take() {
+            match bounded(runtime.down(&project)).await {
+                Ok(()) => {
+                    evidence.push(format!("system {project} taken down"));
+                    holds &= self
+                        .write_down(&[Line::ProjectDown { name: project }])
+                        .is_ok();
+                }
+                Err(why) => {
+                    holds = false;
+                    evidence.push(format!("system {project} could not be taken down: {why}"));
+                }
+            }
+        }
+        if let Err(why) = bounded(runtime.sweep(&self.id)).await {
+            holds = false;
+            evidence.push(format!("helpers could not be removed: {why}"));
+        }
+        if !evidence.is_empty() {
+            self.recorder.note(Event::TornDown {
+                proof: Proof {
+                    holds,
+                    evidence: evidence.join("; "),
+                },
+            });
+        }
+    }
+
+    /// Normally nothing: each step has been reverted by the loop.
+    async fn undo_the_rest(&mut self) {
+        let Ok(left) = self.journal.leftover() else {
+            return;
+        };
+        let actions: Vec<Action> = left
+            .actions
+            .iter()
+            .map(|(_, _, action)| action.clone())
+            .collect();
+        let results = undo_all(&*self.runtime, &actions, false).await;
+        for ((id, ..), undone) in left.actions.iter().zip(results) {
+            if undone.proof.holds {
+                // Undoing twice does no harm; a journal that cannot be written to is kept and reported by `finish`.
+                let _kept = self.write_down(&[Line::Undone { id: *id }]);
+            }
+        }
+    }
+}
+
+async fn bounded(work: impl Future<Output = RuntimeResult<()>>) -> Result<(), String> {
+    match timeout(BUDGET, work).await {
+        Ok(outcome) => outcome.map_err(|error| told(&error)),
+        Err(_) => Err(format!("no answer within {}", format_duration(BUDGET))),
+    }
+}

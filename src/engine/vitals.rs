@@ -1,0 +1,125 @@
+//! How the probes are doing right now: is one steady, has a guard tripped, was the baseline healthy?
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::history::Tally;
+use crate::probe::Pulse;
+use crate::scenario::{Guard, Probe};
+use crate::units::Micros;
+use crate::verdict::{holds, measure};
+
+#[derive(Debug)]
+pub(super) struct Vitals {
+    probes: Vec<Vital>,
+    guards: Vec<Watch>,
+}
+
+#[derive(Debug)]
+struct Vital {
+    name: String,
+    /// Everything so far.
+    tally: Tally,
+    last_bad: Option<Micros>,
+    settled: Micros,
+}
+
+/// A guard with the pulses of its window.
+#[derive(Debug)]
+struct Watch {
+    guard: Guard,
+    window: VecDeque<(Micros, Tally)>,
+}
+
+impl Vitals {
+    pub fn new(probes: &[Probe], guards: &[Guard]) -> Self {
+        let vital = |probe: &Probe| Vital {
+            name: probe.name.clone(),
+            tally: Tally::default(),
+            last_bad: None,
+            settled: 0,
+        };
+        let watch = |guard: &Guard| Watch {
+            guard: guard.clone(),
+            window: VecDeque::new(),
+        };
+        Self {
+            probes: probes.iter().map(vital).collect(),
+            guards: guards.iter().map(watch).collect(),
+        }
+    }
+
+    pub fn pulse(&mut self, probe: usize, pulse: &Pulse) {
+        let vital = &mut self.probes[probe];
+        vital.tally.merge(&pulse.tally);
+        vital.last_bad = vital.last_bad.max(pulse.tally.span.last_bad);
+        vital.settled = pulse.settled;
+        for watch in self
+            .guards
+            .iter_mut()
+            .filter(|watch| watch.guard.probe == vital.name)
+        {
+            watch.push(pulse);
+        }
+    }
+
+    /// What each probe has seen so far.
+    pub fn tallies(&self) -> impl Iterator<Item = &Tally> {
+        self.probes.iter().map(|vital| &vital.tally)
+    }
+
+    /// Has this probe had good samples only for so long, counted from `since` at the earliest?
+    pub fn is_steady(&self, probe: &str, since: Micros, long: Duration) -> bool {
+        self.probes
+            .iter()
+            .filter(|vital| vital.name == probe)
+            .all(|vital| vital.is_steady(since, long))
+    }
+
+    pub fn all_steady(&self, since: Micros, long: Duration) -> bool {
+        self.probes.iter().all(|vital| vital.is_steady(since, long))
+    }
+
+    /// A guard whose condition holds over its whole window, with what was measured.
+    pub fn tripped(&self) -> Option<(Guard, f64)> {
+        self.guards
+            .iter()
+            .find_map(|watch| watch.measured().map(|value| (watch.guard.clone(), value)))
+    }
+}
+
+impl Vital {
+    fn is_steady(&self, since: Micros, long: Duration) -> bool {
+        let from = self.last_bad.map_or(since, |bad| bad.max(since));
+        self.settled >= from + long.as_micros() as Micros
+    }
+}
+
+impl Watch {
+    fn push(&mut self, pulse: &Pulse) {
+        self.window.push_back((pulse.at, pulse.tally.clone()));
+        let start = pulse
+            .at
+            .saturating_sub(self.guard.over.as_micros() as Micros);
+        // One older than the window stays: it shows that the window is full.
+        while self.window.get(1).is_some_and(|(at, _)| *at <= start) {
+            self.window.pop_front();
+        }
+    }
+
+    fn measured(&self) -> Option<f64> {
+        let (last, _) = self.window.back()?;
+        let over = self.guard.over.as_micros() as Micros;
+        let start = last.checked_sub(over)?;
+        if self.window.front().is_none_or(|(at, _)| *at > start) {
+            return None;
+        }
+        let mut sum = Tally::default();
+        self.window
+            .iter()
+            .filter(|(at, _)| *at > start)
+            .for_each(|(_, tally)| sum.merge(tally));
+        let value = measure(self.guard.trips.metric, &sum, over)?;
+        holds(&self.guard.trips, value).then_some(value)
+    }
+}

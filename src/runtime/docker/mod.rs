@@ -1,0 +1,168 @@
+//! Docker and Podman, over the Docker API.
+//!
+//! Nothing is decided by matching error texts: where the engine refuses a change, the container is looked at again, and what
+//! is so already is no error.
+
+mod call;
+mod change;
+mod compose;
+mod connect;
+mod endpoint;
+mod exec;
+mod executable;
+mod foresee;
+mod helper;
+mod image;
+mod observe;
+mod ready;
+mod sweep;
+mod tarball;
+mod watch;
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use tokio::sync::{Mutex, OnceCell, mpsc};
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::TaskTracker;
+
+use self::endpoint::Endpoint;
+use self::helper::Helper;
+use super::{Notice, Output, Result, Runtime, Scope};
+use crate::action::{Capability, Change, Subject};
+use crate::inventory::{EngineFacts, Instance, Inventory};
+use crate::scenario::Scenario;
+
+/// An engine that answered.
+pub struct Docker {
+    client: bollard::Docker,
+    endpoint: Endpoint,
+    run: String,
+    /// The folder in `/proc` of the process whose executable the agent image is made of.
+    process: std::path::PathBuf,
+    facts: OnceCell<EngineFacts>,
+    /// The agent image's tag, once the engine has it.
+    image: OnceCell<String>,
+    crasher: Mutex<Option<Helper>>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+    _stop_on_drop: DropGuard,
+}
+
+impl Docker {
+    /// Finds the engine as the docker client would (`DOCKER_HOST`, contexts, the usual sockets; then Podman's) and greets it.
+    ///
+    /// # Errors
+    /// No engine, no permission, an address of an unsupported kind, or no answer within 3 s.
+    pub async fn connect() -> Result<Self> {
+        Self::greet(Endpoint::choose(&|name| std::env::var(name).ok())?).await
+    }
+
+    /// Connects to what [`Docker::endpoint`] said in an earlier run.
+    ///
+    /// # Errors
+    /// As [`Docker::connect`].
+    pub async fn connect_to(endpoint: &str) -> Result<Self> {
+        Self::greet(Endpoint::parse(endpoint)?).await
+    }
+
+    async fn greet(endpoint: Endpoint) -> Result<Self> {
+        let stop = CancellationToken::new();
+        Ok(Self {
+            client: connect::client(&endpoint).await?,
+            endpoint,
+            run: format!("pid-{}", std::process::id()),
+            process: "/proc/self".into(),
+            facts: OnceCell::new(),
+            image: OnceCell::new(),
+            crasher: Mutex::new(None),
+            tasks: TaskTracker::new(),
+            _stop_on_drop: stop.clone().drop_guard(),
+            stop,
+        })
+    }
+
+    /// Everything that is made from now on carries the label `chaosrun=<run id>`, and the agent image is named after it.
+    #[must_use]
+    pub fn with_run(mut self, run: &str) -> Self {
+        self.run = run.into();
+        self
+    }
+
+    /// The agent image is made of the executable of this running process, not of the own one.
+    #[must_use]
+    pub fn with_executable_of(mut self, pid: u32) -> Self {
+        self.process = format!("/proc/{pid}").into();
+        self
+    }
+
+    /// The containers that a scenario will find, whether they are there already or its Compose file only asks for them.
+    ///
+    /// # Errors
+    /// The engine's, or the Compose tool's words about the file.
+    pub async fn foresee(&self, scenario: &Scenario) -> Result<Inventory> {
+        foresee::foresee(self, scenario).await
+    }
+
+    /// How the engine was reached, e.g. `unix:///var/run/docker.sock`.
+    pub fn endpoint(&self) -> String {
+        self.endpoint.to_string()
+    }
+}
+
+impl Runtime for Docker {
+    fn inventory<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<Inventory>> {
+        Box::pin(observe::inventory(self, scope))
+    }
+
+    fn observe<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Option<Instance>>> {
+        Box::pin(observe::one(self, id))
+    }
+
+    fn apply<'a>(&'a self, subject: &'a Subject, change: &'a Change) -> BoxFuture<'a, Result<()>> {
+        Box::pin(change::apply(self, subject, change))
+    }
+
+    fn exec<'a>(
+        &'a self,
+        id: &'a str,
+        command: &'a [String],
+        timeout: Duration,
+    ) -> BoxFuture<'a, Result<Output>> {
+        Box::pin(exec::run(self, id, command, timeout))
+    }
+
+    fn watch(&self) -> BoxFuture<'_, Result<mpsc::Receiver<Notice>>> {
+        Box::pin(watch::start(self))
+    }
+
+    fn prepare<'a>(&'a self, needs: &'a [(Subject, Capability)]) -> BoxFuture<'a, Result<()>> {
+        Box::pin(helper::prepare(self, needs))
+    }
+
+    fn up<'a>(
+        &'a self,
+        project: &'a str,
+        file: &'a Path,
+        within: Duration,
+    ) -> BoxFuture<'a, Result<()>> {
+        Box::pin(compose::up(self, project, file, within))
+    }
+
+    fn down<'a>(&'a self, project: &'a str) -> BoxFuture<'a, Result<()>> {
+        Box::pin(sweep::down(self, project))
+    }
+
+    fn sweep<'a>(&'a self, run: &'a str) -> BoxFuture<'a, Result<()>> {
+        Box::pin(sweep::sweep(self, run))
+    }
+}
+
+/// A filter as the engine's lists take it.
+fn filter(key: &str, value: impl Into<String>) -> HashMap<String, Vec<String>> {
+    HashMap::from([(key.to_owned(), vec![value.into()])])
+}
+
+const PROJECT_LABEL: &str = "com.docker.compose.project";

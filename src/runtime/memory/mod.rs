@@ -1,0 +1,419 @@
+//! An engine that is not there: for tests of what drives a runtime.
+//!
+//! Changes alter its instances as Docker would, restart policies included; what it was asked to do is in its [`Memory::log`];
+//! and it fails where a test wants it to. It follows tokio's paused clock.
+
+mod world;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use tokio::sync::mpsc;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::TaskTracker;
+
+use self::world::{Afterwards, World, refused, word};
+use super::{Notice, Output, Result, Runtime, RuntimeError, Scope};
+use crate::action::{Capability, Change, Subject};
+use crate::inventory::{
+    AGENT_LABEL, EngineFacts, Health, Instance, Inventory, RUN_LABEL, RestartPolicy, State,
+};
+
+/// As Docker waits before it starts a crashed container again.
+pub const RESTART_DELAY: Duration = Duration::from_millis(100);
+
+/// What goes wrong, once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failure {
+    /// The engine says no, in these words.
+    Refuse(String),
+    /// No answer ever comes.
+    Hang,
+    /// The engine says yes and does nothing.
+    Ignore,
+}
+
+/// The engine.
+pub struct Memory {
+    world: Arc<Mutex<World>>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+    _stop_on_drop: DropGuard,
+}
+
+/// A running container with this name (and `<name>-id` as its id) in network `net`, that no policy restarts.
+pub fn instance(name: &str) -> Instance {
+    let endpoint = crate::inventory::Endpoint {
+        network_id: "net-id".into(),
+        address: "10.0.0.1".into(),
+        aliases: vec![name.into()],
+        ..crate::inventory::Endpoint::default()
+    };
+    Instance {
+        id: format!("{name}-id"),
+        name: name.into(),
+        image: "image:1".into(),
+        image_id: "sha256:0".into(),
+        labels: BTreeMap::new(),
+        project: None,
+        service: None,
+        number: None,
+        state: State::Running,
+        health: Health::Unchecked,
+        pid: Some(100),
+        started_at: "2026-01-01T00:00:00Z".into(),
+        restart_count: 0,
+        restart_policy: RestartPolicy::No,
+        networks: BTreeMap::from([("net".into(), endpoint)]),
+        network_mode: "net".into(),
+    }
+}
+
+impl Memory {
+    pub fn new(instances: impl IntoIterator<Item = Instance>) -> Self {
+        let instances = instances.into_iter().map(|i| (i.id.clone(), i)).collect();
+        let stop = CancellationToken::new();
+        Self {
+            world: Arc::new(Mutex::new(World {
+                instances,
+                ..World::default()
+            })),
+            tasks: TaskTracker::new(),
+            _stop_on_drop: stop.clone().drop_guard(),
+            stop,
+        }
+    }
+
+    /// Everything that it was asked to do, in order, observations left out: `pause node-1`, `up shop`, `down shop`,
+    /// `sweep run-1`, `prepare crash for node-1`, `exec in node-1: redis-cli ping`.
+    pub fn log(&self) -> Vec<String> {
+        self.world().log.clone()
+    }
+
+    /// The next asked-for effect whose log line begins so fails; several times for several calls. `observe` and `inventory`,
+    /// which are not logged, fail under these names.
+    pub fn fail(&self, line: &str, failure: Failure) {
+        let mut world = self.world();
+        match world.failures.iter_mut().find(|(key, _)| key == line) {
+            Some((_, queue)) => queue.push_back(failure),
+            None => world
+                .failures
+                .push((line.into(), VecDeque::from([failure]))),
+        }
+    }
+
+    /// Something happens to a container by itself. Watchers are told, in this word.
+    pub fn happen(&self, id: &str, what: &str, change: impl FnOnce(&mut Instance)) {
+        self.world().alter(id, what, change);
+    }
+
+    /// A container goes, or comes.
+    pub fn remove(&self, id: &str) {
+        let mut world = self.world();
+        world.tell(id, "destroy");
+        world.instances.remove(id);
+    }
+
+    pub fn add(&self, instance: Instance) {
+        let mut world = self.world();
+        let id = instance.id.clone();
+        world.instances.insert(id.clone(), instance);
+        world.tell(&id, "start");
+    }
+
+    /// A crash that nobody asked for: the restart policy reacts.
+    pub fn crash(&self, id: &str) {
+        let afterwards = self.world().crash(id, 137);
+        self.finish(id, afterwards);
+    }
+
+    /// Tells watchers something without anything having changed, such as [`Notice::RECONNECTED`].
+    pub fn notify(&self, notice: Notice) {
+        self.world().send(&notice);
+    }
+
+    /// How commands inside containers answer; without it they exit 0 and say nothing.
+    pub fn answer(&self, answer: impl Fn(&Instance, &[String]) -> Result<Output> + Send + 'static) {
+        self.world().answer = Some(Box::new(answer));
+    }
+
+    /// What `up` of this project brings up.
+    pub fn stack(&self, project: &str, instances: impl IntoIterator<Item = Instance>) {
+        let instances = instances.into_iter().map(|instance| Instance {
+            project: Some(project.into()),
+            ..instance
+        });
+        let stack = instances.collect();
+        self.world().stacks.insert(project.into(), stack);
+    }
+
+    fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn finish(&self, id: &str, afterwards: Afterwards) {
+        if afterwards == Afterwards::Nothing {
+            return;
+        }
+        let (world, id) = (self.world.clone(), id.to_owned());
+        let stopped = self.stop.clone().cancelled_owned();
+        self.tasks.spawn(async move {
+            tokio::select! {
+                () = stopped => {}
+                () = tokio::time::sleep(RESTART_DELAY) => {
+                    world.lock().unwrap_or_else(PoisonError::into_inner).revive(&id);
+                }
+            }
+        });
+    }
+
+    /// Logs what is asked for; `true` if it is to be done.
+    async fn ask(&self, line: &str, logged: bool) -> Result<bool> {
+        let failure = {
+            let mut world = self.world();
+            if logged {
+                world.log.push(line.into());
+            }
+            world.next_failure(line)
+        };
+        match failure {
+            None => Ok(true),
+            Some(Failure::Ignore) => Ok(false),
+            Some(Failure::Hang) => std::future::pending().await,
+            Some(Failure::Refuse(said)) => Err(refused(line, &said)),
+        }
+    }
+}
+
+impl Runtime for Memory {
+    fn inventory<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<Inventory>> {
+        Box::pin(async move {
+            self.ask("inventory", false).await?;
+            let world = self.world();
+            let in_scope = |i: &&Instance| match scope {
+                Scope::Project(project) => i.project.as_ref() == Some(project),
+                Scope::Engine => true,
+            };
+            let mut instances: Vec<_> =
+                world.instances.values().filter(in_scope).cloned().collect();
+            instances.sort_by_key(|i| (i.identity(), i.id.clone()));
+            let facts = EngineFacts {
+                engine: "memory".into(),
+                ..EngineFacts::default()
+            };
+            Ok(Inventory { facts, instances })
+        })
+    }
+
+    fn observe<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Option<Instance>>> {
+        Box::pin(async move {
+            self.ask("observe", false).await?;
+            Ok(self.world().instances.get(id).cloned())
+        })
+    }
+
+    fn apply<'a>(&'a self, subject: &'a Subject, change: &'a Change) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move {
+            let line = format!("{} {}", word(change), subject.name);
+            if self.ask(&line, true).await? {
+                let changed = self.world().change(&subject.id, change);
+                let afterwards = changed.map_err(|said| refused(&line, &said))?;
+                self.finish(&subject.id, afterwards);
+            }
+            Ok(())
+        })
+    }
+
+    fn exec<'a>(
+        &'a self,
+        id: &'a str,
+        command: &'a [String],
+        timeout: Duration,
+    ) -> BoxFuture<'a, Result<Output>> {
+        Box::pin(async move {
+            let seen = self.world().instances.get(id).cloned();
+            let seen = seen.ok_or_else(|| refused("exec", &format!("No such container: {id}")))?;
+            let line = format!("exec in {}: {}", seen.identity(), command.join(" "));
+            let asked = tokio::time::timeout(timeout, self.ask(&line, true)).await;
+            asked.map_err(|_| RuntimeError::TimedOut {
+                tried: line,
+                after: timeout,
+            })??;
+            match &self.world().answer {
+                Some(answer) => answer(&seen, command),
+                None => Ok(Output {
+                    exit: 0,
+                    stdout: String::new(),
+                    stderr: String::new(),
+                }),
+            }
+        })
+    }
+
+    fn watch(&self) -> BoxFuture<'_, Result<mpsc::Receiver<Notice>>> {
+        Box::pin(async move {
+            let (watcher, notices) = mpsc::channel(1024);
+            self.world().watchers.push(watcher);
+            Ok(notices)
+        })
+    }
+
+    fn prepare<'a>(&'a self, needs: &'a [(Subject, Capability)]) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move {
+            for (subject, Capability::Crash) in needs {
+                let line = format!("prepare crash for {}", subject.name);
+                self.ask(&line, true).await?;
+            }
+            Ok(())
+        })
+    }
+
+    fn up<'a>(
+        &'a self,
+        project: &'a str,
+        _file: &'a Path,
+        within: Duration,
+    ) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move {
+            let line = format!("up {project}");
+            let asked = tokio::time::timeout(within, self.ask(&line, true)).await;
+            let wanted = asked.map_err(|_| RuntimeError::TimedOut {
+                tried: line,
+                after: within,
+            })??;
+            let stack = self.world().stacks.get(project).cloned();
+            for instance in stack.into_iter().flatten().filter(|_| wanted) {
+                self.add(instance);
+            }
+            Ok(())
+        })
+    }
+
+    fn down<'a>(&'a self, project: &'a str) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move {
+            if self.ask(&format!("down {project}"), true).await? {
+                let mut world = self.world();
+                let of_project = |i: &Instance| i.project.as_deref() == Some(project);
+                world.instances.retain(|_, i| !of_project(i));
+            }
+            Ok(())
+        })
+    }
+
+    fn sweep<'a>(&'a self, run: &'a str) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move {
+            if self.ask(&format!("sweep {run}"), true).await? {
+                let mut world = self.world();
+                let of_run = |i: &Instance| {
+                    i.labels.get(RUN_LABEL).is_some_and(|id| id == run)
+                        && i.labels.contains_key(AGENT_LABEL)
+                };
+                world.instances.retain(|_, i| !of_run(i));
+            }
+            Ok(())
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn subject(name: &str) -> Subject {
+        Subject::of(&instance(name))
+    }
+
+    async fn state(engine: &Memory, name: &str) -> State {
+        let seen = engine.observe(&subject(name).id).await.unwrap();
+        seen.unwrap().state
+    }
+
+    const CRASH: Change = Change::Crash {
+        signal: crate::units::Signal::KILL,
+    };
+    const KILL: Change = Change::Signal {
+        signal: crate::units::Signal::KILL,
+    };
+
+    #[tokio::test(start_paused = true)]
+    async fn a_restart_policy_reacts_to_a_crash_and_not_to_a_kill() {
+        let engine = Memory::new(["a", "b"].map(|name| Instance {
+            restart_policy: RestartPolicy::Always,
+            ..instance(name)
+        }));
+        engine.apply(&subject("a"), &CRASH).await.unwrap();
+        engine.apply(&subject("b"), &KILL).await.unwrap();
+        assert_eq!(state(&engine, "a").await, State::Restarting);
+        tokio::time::sleep(RESTART_DELAY * 2).await;
+        assert_eq!(state(&engine, "a").await, State::Running);
+        assert_eq!(state(&engine, "b").await, State::Exited { code: 137 });
+        let seen = engine.observe("a-id").await.unwrap().unwrap();
+        assert_eq!(seen.restart_count, 1);
+        assert_ne!(seen.started_at, instance("a").started_at);
+        assert_eq!(engine.log(), ["crash SIGKILL a", "signal SIGKILL b"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn failures_come_in_the_order_asked_for_and_then_end() {
+        let engine = Memory::new([instance("a")]);
+        engine.fail("pause", Failure::Refuse("no".into()));
+        engine.fail("pause", Failure::Ignore);
+        let (a, pause) = (subject("a"), Change::Pause);
+        let error = engine.apply(&a, &pause).await.unwrap_err();
+        assert_eq!(error.to_string(), "pause a: no");
+        engine.apply(&a, &pause).await.unwrap();
+        assert_eq!(state(&engine, "a").await, State::Running);
+        engine.apply(&a, &pause).await.unwrap();
+        assert_eq!(state(&engine, "a").await, State::Paused);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_hang_lasts() {
+        let engine = Memory::new([instance("a")]);
+        engine.fail("observe", Failure::Hang);
+        let asked = tokio::time::timeout(Duration::from_secs(3600), engine.observe("a-id"));
+        assert!(asked.await.is_err());
+        assert!(engine.observe("a-id").await.unwrap().is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn watchers_hear_of_what_happens() {
+        let engine = Memory::new([instance("a")]);
+        let mut notices = engine.watch().await.unwrap();
+        engine.apply(&subject("a"), &Change::Pause).await.unwrap();
+        engine.happen("a-id", "health_status: unhealthy", |i| {
+            i.health = Health::Unhealthy;
+        });
+        let heard = [notices.recv().await.unwrap(), notices.recv().await.unwrap()];
+        assert_eq!(heard.map(|n| n.what), ["pause", "health_status: unhealthy"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_so_already_is_no_error_and_what_cannot_be_is() {
+        let engine = Memory::new([instance("a")]);
+        let a = subject("a");
+        for change in [Change::Start, Change::Unpause, KILL, KILL] {
+            engine.apply(&a, &change).await.unwrap();
+        }
+        assert!(engine.apply(&a, &Change::Pause).await.is_err());
+        assert!(engine.apply(&a, &CRASH).await.is_err());
+        assert!(engine.apply(&subject("b"), &Change::Start).await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stack_comes_up_and_goes_down() {
+        let engine = Memory::new([instance("other")]);
+        engine.stack("shop", [instance("a")]);
+        let scope = Scope::Project("shop".into());
+        let within = Duration::from_secs(1);
+        engine.up("shop", Path::new("x"), within).await.unwrap();
+        assert_eq!(engine.inventory(&scope).await.unwrap().instances.len(), 1);
+        engine.down("shop").await.unwrap();
+        assert!(engine.inventory(&scope).await.unwrap().instances.is_empty());
+        assert!(engine.observe("other-id").await.unwrap().is_some());
+        assert_eq!(engine.log(), ["up shop", "down shop"]);
+    }
+}

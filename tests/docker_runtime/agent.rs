@@ -1,0 +1,184 @@
+//! The agent: its image, its rights, and that it never outlives chaosrun.
+
+use std::process::Stdio;
+
+use chaosrun::action::{Capability, Change};
+use chaosrun::inventory::State;
+use chaosrun::runtime::Runtime as _;
+use chaosrun::runtime::docker::Docker;
+use chaosrun::units::Signal;
+
+use crate::stage::{self, Stage, docker, field, look, subject, until};
+
+const CRASH: Change = Change::Crash {
+    signal: Signal::KILL,
+};
+
+/// The one agent's id, if it runs.
+fn agent(run: &str) -> String {
+    docker(["ps", "-q", "--filter", &format!("label=chaosrun={run}")])
+}
+
+#[tokio::test]
+async fn it_has_the_rights_that_it_needs_and_no_others() {
+    let stage = Stage::set();
+    let (engine, target) = (stage.engine().await, stage.sleeper(&[]));
+    let needs = [(target, Capability::Crash)];
+    engine.prepare(&needs).await.unwrap();
+    let agent = agent(&stage.name);
+    let host = |name: &str| field(&agent, &format!("{{{{json .HostConfig.{name}}}}}"));
+    assert_eq!(host("CapAdd"), r#"["KILL"]"#);
+    assert_eq!(host("CapDrop"), r#"["ALL"]"#);
+    assert_eq!(host("PidMode"), r#""host""#);
+    assert_eq!(host("NetworkMode"), r#""none""#);
+    assert_eq!(host("ReadonlyRootfs"), "true");
+    // The engine adds others by itself.
+    assert!(host("SecurityOpt").contains(r#""no-new-privileges""#));
+    assert_eq!(
+        (host("Privileged"), host("Binds")),
+        ("false".into(), "null".into())
+    );
+    assert_eq!(field(&agent, "{{len .Mounts}}"), "0");
+    // Asked for again, there still is but one.
+    engine.prepare(&needs).await.unwrap();
+    assert_eq!(self::agent(&stage.name), agent);
+}
+
+#[tokio::test]
+async fn a_sweep_leaves_nothing_of_its_run_and_everything_of_others() {
+    let (mine, theirs) = (Stage::set(), Stage::set());
+    let target = mine.sleeper(&[]);
+    let needs = [(target, Capability::Crash)];
+    let (engine, other) = (mine.engine().await, theirs.engine().await);
+    engine.prepare(&needs).await.unwrap();
+    other.prepare(&needs).await.unwrap();
+    let label = format!("chaosrun={}", mine.name);
+    assert_eq!(mine.labelled(&label).len(), 2, "an agent and its image");
+    engine.sweep(&mine.name).await.unwrap();
+    assert_eq!(mine.labelled(&label), [""; 0]);
+    engine.sweep(&mine.name).await.unwrap();
+    let label = format!("chaosrun={}", theirs.name);
+    assert_eq!(theirs.labelled(&label).len(), 2);
+}
+
+#[tokio::test]
+async fn it_ends_with_its_runtime() {
+    let stage = Stage::set();
+    let (engine, target) = (stage.engine().await, stage.sleeper(&[]));
+    engine
+        .prepare(&[(target, Capability::Crash)])
+        .await
+        .unwrap();
+    assert_ne!(agent(&stage.name), "");
+    drop(engine);
+    until("no agent", async || agent(&stage.name).is_empty()).await;
+}
+
+#[tokio::test]
+async fn it_ends_when_chaosrun_is_killed() {
+    if let Some(role) = stage::role() {
+        // The one that is killed: with an agent of its own, for ever.
+        let (run, target) = role.split_once(' ').unwrap();
+        let engine = Docker::connect().await.unwrap().with_run(run);
+        let needs = [(subject(target), Capability::Crash)];
+        // The image is loaded already, and is not made of this test.
+        let ready = engine.prepare(&needs).await;
+        assert!(ready.is_ok(), "{ready:?}");
+        std::future::pending::<()>().await;
+    }
+    let stage = Stage::set();
+    let (engine, target) = (stage.engine().await, stage.sleeper(&[]));
+    engine
+        .prepare(&[(target.clone(), Capability::Crash)])
+        .await
+        .unwrap();
+    drop(engine);
+    until("no agent", async || agent(&stage.name).is_empty()).await;
+
+    let role = format!("{} {}", stage.name, target.id);
+    let mut child = stage::again("agent::it_ends_when_chaosrun_is_killed", &role, &[])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    until("an agent", async || !agent(&stage.name).is_empty()).await;
+    // SIGKILL: nothing in it can tidy up.
+    child.kill().unwrap();
+    child.wait().unwrap();
+    until("no agent", async || agent(&stage.name).is_empty()).await;
+}
+
+#[tokio::test]
+async fn one_that_was_lost_is_replaced() {
+    let stage = Stage::set();
+    let engine = stage.engine().await;
+    let target = stage.sleeper(&[]);
+    engine
+        .prepare(&[(target.clone(), Capability::Crash)])
+        .await
+        .unwrap();
+    docker(["rm", "-f", &agent(&stage.name)]);
+    engine.apply(&target, &CRASH).await.unwrap();
+    until("it is down", async || {
+        look(&engine, &target).await.state == State::Exited { code: 137 }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_request_given_up_on_half_way_leaves_no_answer_for_the_next() {
+    let stage = Stage::set();
+    let engine = stage.engine().await;
+    let (first, second) = (stage.sleeper(&[]), stage.sleeper(&[]));
+    let needs = [first.clone(), second.clone()].map(|target| (target, Capability::Crash));
+    engine.prepare(&needs).await.unwrap();
+    for steps in 1..40 {
+        // Polled so often, then dropped.
+        let mut work = engine.apply(&first, &CRASH);
+        for _ in 0..steps {
+            if futures_util::poll!(&mut work).is_ready() {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_micros(200)).await;
+        }
+        drop(work);
+        engine.apply(&first, &Change::Start).await.unwrap();
+    }
+    engine.apply(&second, &CRASH).await.unwrap();
+    until("it is down", async || {
+        look(&engine, &second).await.state == State::Exited { code: 137 }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn it_kills_no_process_of_another_container() {
+    let stage = Stage::set();
+    let engine = stage.engine().await;
+    let (target, other) = (stage.sleeper(&[]), stage.sleeper(&[]));
+    engine
+        .prepare(&[(target.clone(), Capability::Crash)])
+        .await
+        .unwrap();
+    // Said to the agent itself, as if the number had been given away again since it was observed.
+    let pid = look(&engine, &other).await.pid.unwrap();
+    let request = serde_json::json!({ "signal": {
+        "process": { "pid": pid, "container": target.id, "started_at": look(&engine, &target).await.started_at },
+        "signal": "SIGKILL",
+    }});
+    let tag = format!("chaosrun/agent:{}", stage.name);
+    let lines = format!("{{\"hello\":{{\"version\":1}}}}\n{request}\n");
+    let script = format!(
+        "printf '%s' '{lines}' | docker run -i --rm --pid host --cap-drop ALL --cap-add KILL \
+         --network none --label chaosrun={} {tag} agent crash",
+        stage.name
+    );
+    let output = std::process::Command::new("sh")
+        .args(["-c", &script])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.contains("is not of container"), "{said}");
+    assert_eq!(look(&engine, &other).await.state, State::Running);
+    assert_eq!(look(&engine, &target).await.state, State::Running);
+}

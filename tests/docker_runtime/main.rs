@@ -1,0 +1,13 @@
+//! The Docker runtime on a real engine. Needs one, `busybox-static` and a Compose tool.
+//!
+//! What is expected is read back with the `docker` client, not with the code under test.
+
+#![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
+
+mod agent;
+mod changes;
+mod compose;
+mod connecting;
+mod exec;
+mod stage;
+mod watching;

@@ -1,0 +1,232 @@
+//! A test's own corner of the engine, cleared away whatever becomes of the test.
+
+use std::io::Write as _;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use chaosrun::action::{Change, Subject};
+use chaosrun::inventory::Instance;
+use chaosrun::runtime::docker::Docker;
+use chaosrun::runtime::{Result, Runtime as _};
+
+static STAGES: AtomicU32 = AtomicU32::new(0);
+
+/// Everything that it makes carries its name as a label.
+pub(crate) struct Stage {
+    /// Its image, its project and its run are called so too.
+    pub(crate) name: String,
+    /// `chaosrun`, whose executable the agent image is made of; it ends with its stdin.
+    chaosrun: Child,
+}
+
+impl Stage {
+    /// With an image of its name, holding nothing but busybox.
+    pub(crate) fn set() -> Self {
+        let number = STAGES.fetch_add(1, Ordering::Relaxed);
+        let name = format!("dockertest{}x{number}", std::process::id());
+        let chaosrun = Command::new(env!("CARGO_BIN_EXE_chaosrun"))
+            .args(["agent", "crash"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let stage = Self { name, chaosrun };
+        stage.import();
+        stage
+    }
+
+    fn import(&self) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rootfs.tar");
+        let mut tar = tar::Builder::new(std::fs::File::create(&path).unwrap());
+        let mut busybox = std::fs::File::open("/bin/busybox")
+            .or_else(|_| std::fs::File::open("/usr/bin/busybox"))
+            .expect("`apt-get install busybox-static`");
+        tar.append_file("bin/busybox", &mut busybox).unwrap();
+        for applet in ["sh", "sleep", "cat", "true", "false", "echo", "head"] {
+            let mut header = tar::Header::new_gnu();
+            header.set_entry_type(tar::EntryType::Symlink);
+            header.set_size(0);
+            tar.append_link(&mut header, format!("bin/{applet}"), "busybox")
+                .unwrap();
+        }
+        tar.into_inner().unwrap();
+        docker(["import", path.to_str().unwrap(), &self.name]);
+    }
+
+    /// The engine, as a run of this stage's name sees it.
+    pub(crate) async fn engine(&self) -> Docker {
+        self.engine_at(None).await
+    }
+
+    pub(crate) async fn engine_at(&self, endpoint: Option<&str>) -> Docker {
+        let engine = match endpoint {
+            Some(endpoint) => Docker::connect_to(endpoint).await,
+            None => Docker::connect().await,
+        };
+        engine
+            .unwrap()
+            .with_run(&self.name)
+            .with_executable_of(self.chaosrun.id())
+    }
+
+    /// A container that runs this, with these options of `docker run`; its id.
+    pub(crate) fn run(&self, options: &[&str], command: &[&str]) -> String {
+        let label = format!("dockertest={}", self.name);
+        let mut args = vec!["run", "-d", "--label", &label];
+        args.extend(options);
+        args.push(&self.name);
+        args.extend(command);
+        docker(args)
+    }
+
+    /// One that sleeps and ends at once when it is asked to.
+    pub(crate) fn sleeper(&self, options: &[&str]) -> Subject {
+        let script = "trap 'exit 0' TERM; echo up; sleep 600 & wait";
+        let id = self.run(options, &["sh", "-c", script]);
+        // Asked to end before it listens, it would not.
+        while docker(["logs", &id]) != "up" {}
+        subject(&id)
+    }
+
+    pub(crate) fn network(&self, options: &[&str]) -> String {
+        let label = format!("dockertest={}", self.name);
+        let mut args = vec!["network", "create", "--label", &label];
+        args.extend(options);
+        args.push(&self.name);
+        docker(args);
+        self.name.clone()
+    }
+
+    /// Ids of everything on the engine with this label: containers, networks, volumes, images.
+    pub(crate) fn labelled(&self, label: &str) -> Vec<String> {
+        let filter = format!("label={label}");
+        [
+            docker(["ps", "-aq", "--filter", &filter]),
+            docker(["network", "ls", "-q", "--filter", &filter]),
+            docker(["volume", "ls", "-q", "--filter", &filter]),
+            docker(["images", "-q", "--filter", &filter]),
+        ]
+        .iter()
+        .flat_map(|text| text.split_whitespace())
+        .map(str::to_owned)
+        .collect()
+    }
+
+    fn clear(&self, label: &str) {
+        let filter = format!("label={label}");
+        for (list, remove) in [
+            (vec!["ps", "-aq"], vec!["rm", "-fv"]),
+            (vec!["network", "ls", "-q"], vec!["network", "rm"]),
+            (vec!["volume", "ls", "-q"], vec!["volume", "rm", "-f"]),
+            (vec!["images", "-q"], vec!["rmi", "-f"]),
+        ] {
+            let listed = quiet(list.into_iter().chain(["--filter", &filter]));
+            if let Some(ids) = listed.filter(|ids| !ids.is_empty()) {
+                quiet(remove.into_iter().chain(ids.split_whitespace()));
+            }
+        }
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        self.chaosrun.kill().ok();
+        self.chaosrun.wait().ok();
+        self.clear(&format!("dockertest={}", self.name));
+        self.clear(&format!("chaosrun={}", self.name));
+        self.clear(&format!("com.docker.compose.project={}", self.name));
+        quiet(["rmi", "-f", &self.name]);
+        quiet(["rmi", "-f", &format!("{}_built", self.name)]);
+    }
+}
+
+/// What `docker …` prints.
+///
+/// # Panics
+/// With the client's own words, if it fails.
+pub(crate) fn docker<'a>(args: impl IntoIterator<Item = &'a str>) -> String {
+    let args: Vec<_> = args.into_iter().collect();
+    let output = Command::new("docker").args(&args).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "docker {args:?}: {said}");
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+/// The same, where failing does not matter.
+fn quiet<'a>(args: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    let output = Command::new("docker").args(args).output().ok()?;
+    let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    output.status.success().then_some(text)
+}
+
+/// One field of `docker inspect`, as a Go template has it.
+pub(crate) fn field(id: &str, template: &str) -> String {
+    docker(["inspect", "--format", template, id])
+}
+
+pub(crate) fn status(subject: &Subject) -> String {
+    field(&subject.id, "{{.State.Status}}")
+}
+
+pub(crate) fn subject(id: &str) -> Subject {
+    Subject {
+        id: id.into(),
+        name: "target-1".into(),
+    }
+}
+
+/// Twice, as an undo may be: the second time it is so already.
+pub(crate) async fn twice(engine: &Docker, subject: &Subject, change: &Change) -> Result<()> {
+    engine.apply(subject, change).await?;
+    engine.apply(subject, change).await
+}
+
+pub(crate) async fn look(engine: &Docker, subject: &Subject) -> Instance {
+    engine.observe(&subject.id).await.unwrap().unwrap()
+}
+
+/// Looks again and again until it is so.
+///
+/// # Panics
+/// After ten seconds.
+pub(crate) async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    for _ in 0..500 {
+        if is_so().await {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("not within ten seconds: {what}");
+}
+
+/// Runs one test of this binary again, as a process of its own that finds `role` in its environment.
+pub(crate) fn again(test: &str, role: &str, wrap: &[&str]) -> Command {
+    let own = std::env::current_exe().unwrap();
+    let mut words = wrap
+        .iter()
+        .map(std::ffi::OsString::from)
+        .collect::<Vec<_>>();
+    words.push(own.into());
+    let mut command = Command::new(&words[0]);
+    command
+        .args(&words[1..])
+        .args(["--exact", test, "--nocapture"])
+        .env("DOCKERTEST_ROLE", role)
+        .stdin(Stdio::null());
+    command
+}
+
+pub(crate) fn role() -> Option<String> {
+    std::env::var("DOCKERTEST_ROLE").ok()
+}
+
+/// A Compose file in a folder of its own.
+pub(crate) fn compose_file(text: &str) -> (tempfile::TempDir, std::path::PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("compose.yaml");
+    let mut file = std::fs::File::create(&path).unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+    (folder, path)
+}
