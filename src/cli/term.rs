@@ -1,9 +1,5 @@
 //! Talking to a person: errors and hints on standard error, data on standard output.
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "this is the module that prints"
-)]
+#![expect(clippy::print_stderr, reason = "this is the module that prints")]
 
 use std::io::{IsTerminal, Write, stderr, stdout};
 

@@ -31,7 +31,7 @@ impl Recorder {
     ///
     /// # Errors
     /// The file system's.
-    pub fn create(
+    pub(super) fn create(
         dir: &Path,
         clock: Clock,
         secrets: Secrets,
@@ -50,13 +50,13 @@ impl Recorder {
     }
 
     /// Records that this happens now, and says when that is.
-    pub fn note(&mut self, event: Event) -> Micros {
+    pub(super) fn note(&mut self, event: Event) -> Micros {
         let at = self.clock.now();
         self.note_at(at, event);
         at
     }
 
-    pub fn note_at(&mut self, at: Micros, mut event: Event) {
+    pub(super) fn note_at(&mut self, at: Micros, mut event: Event) {
         event
             .texts()
             .into_iter()
@@ -72,19 +72,19 @@ impl Recorder {
         self.observer.entry(&entry);
     }
 
-    pub fn pulse(&mut self, probe: &str, pulse: &Pulse) {
+    pub(super) fn pulse(&mut self, probe: &str, pulse: &Pulse) {
         self.observer.pulse(probe, pulse);
     }
 
     /// What went wrong with the file, once.
-    pub fn take_failure(&mut self) -> Option<io::Error> {
+    pub(super) fn take_failure(&mut self) -> Option<io::Error> {
         self.failed
             .as_ref()
             .map(|error| io::Error::new(error.kind(), error.to_string()))
     }
 
     /// The fold of all that happened.
-    pub fn finish(self) -> Record {
+    pub(super) fn finish(self) -> Record {
         self.record
     }
 }

@@ -143,7 +143,7 @@ pub async fn run(setup: Setup) -> Result<Finished, StartError> {
     if let Ok(ready) = run.get_ready().await {
         let before = ready.before.clone();
         let scope = ready.scope.clone();
-        Drive::new(&mut run, ready).to_the_end().await;
+        Drive::new(&mut run, ready).run_out().await;
         run.look_at_the_world(&before, &scope).await;
     }
     Ok(run.finish(reaper).await)

@@ -32,7 +32,7 @@ struct Watch {
 }
 
 impl Vitals {
-    pub fn new(probes: &[Probe], guards: &[Guard]) -> Self {
+    pub(super) fn new(probes: &[Probe], guards: &[Guard]) -> Self {
         let vital = |probe: &Probe| Vital {
             name: probe.name.clone(),
             tally: Tally::default(),
@@ -49,7 +49,7 @@ impl Vitals {
         }
     }
 
-    pub fn pulse(&mut self, probe: usize, pulse: &Pulse) {
+    pub(super) fn pulse(&mut self, probe: usize, pulse: &Pulse) {
         let vital = &mut self.probes[probe];
         vital.tally.merge(&pulse.tally);
         vital.last_bad = vital.last_bad.max(pulse.tally.span.last_bad);
@@ -64,24 +64,24 @@ impl Vitals {
     }
 
     /// What each probe has seen so far.
-    pub fn tallies(&self) -> impl Iterator<Item = &Tally> {
+    pub(super) fn tallies(&self) -> impl Iterator<Item = &Tally> {
         self.probes.iter().map(|vital| &vital.tally)
     }
 
     /// Has this probe had good samples only for so long, counted from `since` at the earliest?
-    pub fn is_steady(&self, probe: &str, since: Micros, long: Duration) -> bool {
+    pub(super) fn is_steady(&self, probe: &str, since: Micros, long: Duration) -> bool {
         self.probes
             .iter()
             .filter(|vital| vital.name == probe)
             .all(|vital| vital.is_steady(since, long))
     }
 
-    pub fn all_steady(&self, since: Micros, long: Duration) -> bool {
+    pub(super) fn all_steady(&self, since: Micros, long: Duration) -> bool {
         self.probes.iter().all(|vital| vital.is_steady(since, long))
     }
 
     /// A guard whose condition holds over its whole window, with what was measured.
-    pub fn tripped(&self) -> Option<(Guard, f64)> {
+    pub(super) fn tripped(&self) -> Option<(Guard, f64)> {
         self.guards
             .iter()
             .find_map(|watch| watch.measured().map(|value| (watch.guard.clone(), value)))

@@ -131,7 +131,7 @@ async fn a_network_is_left_and_joined_again_under_the_same_names_and_address() {
     };
     let join = Change::Connect {
         network: network.clone(),
-        endpoint: endpoint.clone(),
+        endpoint: Box::new(endpoint.clone()),
     };
     twice(&engine, &target, &leave).await.unwrap();
     let networks = "{{range $name, $_ := .NetworkSettings.Networks}}{{$name}} {{end}}";
@@ -173,7 +173,7 @@ async fn the_default_network_is_left_and_joined_again() {
     let leave = Change::Disconnect { network: network() };
     let join = Change::Connect {
         network: network(),
-        endpoint,
+        endpoint: Box::new(endpoint),
     };
     twice(&engine, &target, &leave).await.unwrap();
     assert!(look(&engine, &target).await.networks.is_empty());
@@ -199,7 +199,10 @@ async fn what_is_gone_is_no_container_and_no_change() {
         Change::Start,
         Change::Pause,
         Change::Unpause,
-        Change::Connect { network, endpoint },
+        Change::Connect {
+            network,
+            endpoint: Box::new(endpoint),
+        },
         Change::Crash {
             signal: Signal::KILL,
         },

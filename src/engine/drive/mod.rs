@@ -164,13 +164,10 @@ impl<'a> Drive<'a> {
     }
 
     /// Drives until everything is reverted and the probes have stopped.
-    pub(super) async fn to_the_end(mut self) {
+    pub(super) async fn run_out(mut self) {
         let mut stop = self.run.stop.clone();
-        loop {
-            let next = match self.advance() {
-                Next::WaitUntil(at) => self.run.clock.instant(at),
-                Next::End => break,
-            };
+        while let Next::WaitUntil(at) = self.advance() {
+            let next = self.run.clock.instant(at);
             tokio::select! {
                 biased;
                 urgency = stop.reached(1), if self.halting.is_none() => {
