@@ -19,9 +19,9 @@ fn folder() -> PathBuf {
 fn same(file: &str, made: &str) {
     let path = folder().join(file);
     if std::env::var_os("BLESS").is_some() {
-        std::fs::write(&path, made).unwrap();
+        std::fs::write(&path, made).expect("a golden can be written");
     }
-    let known = std::fs::read_to_string(&path).unwrap();
+    let known = std::fs::read_to_string(&path).expect("the golden is there");
     assert!(known == made, "{file} is not what is made now:\n{made}");
 }
 
@@ -33,8 +33,8 @@ fn check(name: &str, entries: &[Entry]) {
 
 /// From the file alone, as `chaosrun report` does.
 fn check_recorded(name: &str) {
-    let recorded = std::fs::read(folder().join(format!("{name}.jsonl"))).unwrap();
-    let found = judge(&read(recorded.split(|byte| *byte == b'\n')).unwrap());
+    let recorded = std::fs::read(folder().join(format!("{name}.jsonl"))).expect("it is recorded");
+    let found = judge(&read(recorded.split(|byte| *byte == b'\n')).expect("it reads"));
     for (file, made) in report::render_all(&found) {
         same(&format!("{name}.{file}"), &made);
     }

@@ -2,7 +2,6 @@
 
 use chaosrun::history::{Entry, Event, Impediment, Phase};
 use chaosrun::scenario::{Metric, Window};
-use chaosrun::units::Micros;
 use chaosrun::verdict::Verdict;
 
 use crate::run::*;
