@@ -237,3 +237,132 @@ impl<T> Default for Kept<T> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::{SLACK, Sample};
+
+    fn entry(at: Micros, event: Event) -> Entry {
+        Entry { at, event }
+    }
+
+    fn started() -> Record {
+        let header = r#"{"version":1,"run":"r","scenario":"s","title":null,"source":"","seed":1,"chaosrun":"0.1.0","began":"","vars":{},
+            "timing":{"baseline":{"secs":1,"nanos":0},"recovery":{"secs":1,"nanos":0},"steady":{"secs":1,"nanos":0}},
+            "probes":[{"name":"write","kind":"http","rate":1.0,"timeout":{"secs":1,"nanos":0}}],"slos":[],"guards":[],
+            "steps":[{"name":"kill","fault":"kill","target":"t","hold":{"secs":1,"nanos":0}}]}"#;
+        let mut record = Record::default();
+        let header = serde_json::from_str(header).unwrap();
+        record.apply(&entry(0, Event::Started(header)));
+        record
+    }
+
+    fn second(k: u64) -> Event {
+        let (from, to) = (k * 1_000_000, (k + 1) * 1_000_000);
+        let mut tally = Tally::default();
+        tally.record(&Sample {
+            due: from,
+            sent: Some(from + 10),
+            done: from + 1_000 + k % 900,
+            fault: None,
+        });
+        Event::Bucket {
+            probe: "write".into(),
+            bucket: Bucket { from, to, tally },
+        }
+    }
+
+    fn phase(at: Micros, phase: Phase) -> Entry {
+        entry(at, Event::Phase { phase })
+    }
+
+    #[test]
+    fn a_day_takes_no_more_room_than_an_hour() {
+        let size = |seconds: u64| {
+            let mut record = started();
+            record.apply(&phase(0, Phase::Baseline));
+            for k in 0..seconds {
+                record.apply(&entry((k + 2) * 1_000_000, second(k)));
+                let subject = Subject {
+                    id: "1".into(),
+                    name: "node-1".into(),
+                };
+                let what = "health_status".into();
+                record.apply(&entry(k, Event::Container { subject, what }));
+            }
+            assert!(record.irregular.is_empty(), "{:?}", record.irregular);
+            assert_eq!(record.tally("write", 0, Micros::MAX).planned, seconds);
+            format!("{record:?}").len()
+        };
+        assert!(size(86_400) < size(3_600) * 2);
+    }
+
+    #[test]
+    fn a_bucket_belongs_to_where_it_lies_whenever_it_comes() {
+        let mut record = started();
+        record.apply(&phase(0, Phase::Baseline));
+        record.apply(&phase(1_000_000, Phase::Fault));
+        record.apply(&phase(2_000_000, Phase::Recovery));
+        for k in 0..3 {
+            record.apply(&entry(2_900_000, second(k)));
+        }
+        assert!(record.irregular.is_empty());
+        assert_eq!(record.tally("write", 0, 1_000_000).span.first_good, Some(0));
+        let fault = record.tally("write", 1_000_000, 2_000_000).span;
+        assert_eq!(fault.first_good, Some(1_000_000));
+    }
+
+    #[test]
+    fn a_boundary_may_be_heard_of_a_moment_late_and_no_later() {
+        let late = |at| {
+            let mut record = started();
+            record.apply(&phase(0, Phase::Baseline));
+            record.apply(&entry(1_000_100, second(0)));
+            record.apply(&phase(at, Phase::Fault));
+            record.irregular.first.len()
+        };
+        assert_eq!(late(1_000_000 - SLACK), 0);
+        assert_eq!(late(1_000_000 - SLACK - 1), 1);
+    }
+
+    #[test]
+    fn probing_ends_with_its_last_bucket_unless_the_probes_died() {
+        let mut record = started();
+        record.apply(&phase(0, Phase::Baseline));
+        record.apply(&entry(1_100_000, second(0)));
+        assert_eq!(record.end(), 1_000_000);
+        let mut stopped = record.clone();
+        stopped.apply(&phase(1_500_000, Phase::Teardown));
+        assert_eq!(stopped.end(), 1_000_000, "the last answers were waited for");
+        record.apply(&phase(60_000_000, Phase::Teardown));
+        assert_eq!(record.end(), 60_000_000);
+    }
+
+    #[test]
+    fn a_second_injection_makes_the_first_revert_worthless() {
+        let mut record = started();
+        let step = || "kill".to_owned();
+        let instances = Vec::new;
+        let revert = Proof {
+            holds: true,
+            evidence: String::new(),
+        };
+        let injecting = || Event::Injecting {
+            step: step(),
+            instances: instances(),
+        };
+        record.apply(&entry(1, injecting()));
+        record.apply(&entry(
+            2,
+            Event::Reverted {
+                step: step(),
+                revert,
+            },
+        ));
+        assert!(record.steps[0].is_undone());
+        record.apply(&entry(3, injecting()));
+        assert!(!record.steps[0].is_undone());
+        assert!(!record.irregular.is_empty());
+    }
+}

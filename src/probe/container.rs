@@ -81,3 +81,89 @@ fn fits(probe: &ContainerProbe, instance: &Instance) -> bool {
     };
     state && health
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::probe::testing::{context, instance_at};
+
+    /// A probe of three nodes in these states.
+    async fn shoot(states: [State; 3], probe: ContainerProbe) -> Result<(), Miss> {
+        let mut nodes: Vec<_> = ["node-1", "node-2", "node-3", "other-1"]
+            .map(|name| instance_at(name, ""))
+            .into();
+        nodes.iter_mut().zip(states).for_each(|(node, state)| {
+            node.state = state;
+            node.health = Health::Healthy;
+        });
+        nodes[2].health = Health::Unhealthy;
+        let (ctx, _world, _readings) = context(nodes);
+        Containers::new(&probe, &ctx).unwrap().shoot(0).await
+    }
+
+    fn expecting(replicas: Option<usize>) -> ContainerProbe {
+        ContainerProbe {
+            target: "nodes".into(),
+            state: None,
+            health: None,
+            replicas,
+        }
+    }
+
+    const DOWN: State = State::Exited { code: 1 };
+
+    #[tokio::test]
+    async fn all_must_run_unless_fewer_are_enough() {
+        use State::{Paused, Running};
+        assert_eq!(shoot([Running; 3], expecting(None)).await, Ok(()));
+        let two = [Running, DOWN, Running];
+        let short = |text: &'static str| Err(Miss::bad(text));
+        assert_eq!(
+            shoot(two, expecting(None)).await,
+            short("2 of 3 as expected")
+        );
+        assert_eq!(shoot(two, expecting(Some(2))).await, Ok(()));
+        assert_eq!(
+            shoot([Paused, DOWN, Running], expecting(Some(2))).await,
+            short("1 of 2 as expected")
+        );
+    }
+
+    #[tokio::test]
+    async fn state_and_health_are_the_engines() {
+        use State::{Paused, Running};
+        let state = |state, replicas| ContainerProbe {
+            state: Some(state),
+            ..expecting(Some(replicas))
+        };
+        let mixed = [Paused, DOWN, Running];
+        for (expected, count) in [
+            (ExpectedState::Paused, 1),
+            (ExpectedState::Exited, 1),
+            (ExpectedState::Running, 1),
+        ] {
+            assert_eq!(shoot(mixed, state(expected, count)).await, Ok(()));
+            assert!(shoot(mixed, state(expected, count + 1)).await.is_err());
+        }
+        let health = |health, replicas| ContainerProbe {
+            health: Some(health),
+            ..expecting(Some(replicas))
+        };
+        let running = [Running, DOWN, Running];
+        let healthy = ExpectedHealth::Healthy;
+        assert_eq!(shoot(running, health(healthy, 1)).await, Ok(()));
+        assert!(shoot(running, health(healthy, 2)).await.is_err());
+        let unhealthy = ExpectedHealth::Unhealthy;
+        assert_eq!(shoot(running, health(unhealthy, 1)).await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn none_at_all_is_bad() {
+        let (ctx, _world, _readings) = context(vec![]);
+        let none = Containers::new(&expecting(None), &ctx).unwrap();
+        assert_eq!(none.shoot(0).await, Err(Miss::bad("0 of 1 as expected")));
+        let mut dangling = expecting(None);
+        dangling.target = "nobody".into();
+        assert!(Containers::new(&dangling, &ctx).is_err());
+    }
+}

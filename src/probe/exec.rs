@@ -193,3 +193,155 @@ impl Drop for Group {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inventory::State;
+    use crate::probe::testing::{context, instance_at};
+    use crate::scenario::{Part, Template};
+
+    fn probe(command: &[&str]) -> ExecProbe {
+        ExecProbe {
+            command: command.iter().map(|word| Template::text(*word)).collect(),
+            within: None,
+            exit: 0,
+            stdout: None,
+        }
+    }
+
+    async fn shoot(probe: ExecProbe) -> Result<(), Miss> {
+        let (ctx, _world, _readings) = context(
+            ["node-1", "node-2"]
+                .map(|name| instance_at(name, ""))
+                .into(),
+        );
+        let exec = Exec::new(&probe, Duration::from_secs(1), &ctx).unwrap();
+        exec.shoot(5).await
+    }
+
+    fn sh(script: &str) -> ExecProbe {
+        probe(&["sh", "-c", script])
+    }
+
+    #[tokio::test]
+    async fn the_exit_and_the_output_decide() {
+        assert_eq!(shoot(sh("exit 0")).await, Ok(()));
+        assert_eq!(shoot(sh("exit 3")).await, Err(Miss::bad("exit 3")));
+        let three = ExecProbe {
+            exit: 3,
+            ..sh("exit 3")
+        };
+        assert_eq!(shoot(three).await, Ok(()));
+        let killed = Err(Miss::bad("killed by signal 9"));
+        assert_eq!(shoot(sh("kill -9 $$")).await, killed);
+        let printing = |stdout: Template| ExecProbe {
+            stdout: Some(stdout),
+            ..sh("echo number 5; echo error >&2")
+        };
+        let number = Template {
+            parts: vec![Part::Text("number ".into()), Part::Seq],
+        };
+        assert_eq!(shoot(printing(number)).await, Ok(()));
+        let differs = Err(Miss::bad("output differs"));
+        assert_eq!(shoot(printing(Template::text("error"))).await, differs);
+    }
+
+    #[tokio::test]
+    async fn a_command_that_is_not_there_breaks_the_probe() {
+        let Err(Miss::Broken { reason, why }) = shoot(probe(&["no-such-program"])).await else {
+            panic!("it cannot work");
+        };
+        assert_eq!(reason, "command not found");
+        assert!(why.contains("\"no-such-program\""), "{why}");
+        let (ctx, _world, _readings) = context(vec![]);
+        assert!(Exec::new(&probe(&[]), Duration::ZERO, &ctx).is_err());
+    }
+
+    #[tokio::test]
+    async fn endless_output_is_read_in_bounded_space() {
+        let (exit, stdout) = on_host(&["sh", "-c", "yes | head -c 5000000"].map(Into::into))
+            .await
+            .unwrap();
+        assert_eq!((exit, stdout.len()), (0, MOST_OUTPUT));
+    }
+
+    fn runs(command: &str) -> bool {
+        let processes = std::fs::read_dir("/proc").unwrap().flatten();
+        let mut commands = processes
+            .filter_map(|process| std::fs::read_to_string(process.path().join("cmdline")).ok());
+        commands.any(|words| words.trim_end_matches('\0').replace('\0', " ") == command)
+    }
+
+    async fn is_gone(command: &str) -> bool {
+        for _ in 0..100 {
+            if !runs(command) {
+                return true;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        false
+    }
+
+    #[tokio::test]
+    async fn nothing_that_it_started_outlives_it() {
+        // It ends, and what it left in the background goes with it.
+        assert_eq!(shoot(sh("sleep 98761 & exit 0")).await, Ok(()));
+        assert!(is_gone("sleep 98761").await);
+        // It hangs, and is dropped.
+        let hangs = shoot(sh("sleep 98762 & sleep 98763"));
+        let limit = Duration::from_millis(200);
+        assert!(tokio::time::timeout(limit, hangs).await.is_err());
+        assert!(is_gone("sleep 98762").await);
+        assert!(is_gone("sleep 98763").await);
+    }
+
+    fn within(command: &[&str]) -> ExecProbe {
+        ExecProbe {
+            within: Some("nodes".into()),
+            ..probe(command)
+        }
+    }
+
+    #[tokio::test]
+    async fn inside_a_container_the_engine_runs_it() {
+        assert_eq!(shoot(within(&["exit", "0"])).await, Ok(()));
+        let failed = Err(Miss::bad("exit 7"));
+        assert_eq!(shoot(within(&["exit", "7"])).await, failed);
+        let missing = shoot(within(&["redis-cli"])).await;
+        assert!(matches!(missing, Err(Miss::Broken { why, .. }) if why.contains("redis-cli")));
+    }
+
+    #[tokio::test]
+    async fn running_containers_take_turns() {
+        let names = ["node-1", "node-2", "node-3", "other-1"];
+        let mut all = names.map(|name| instance_at(name, ""));
+        all[1].state = State::Paused;
+        let (ctx, world, _readings) = context(all.into());
+        let mut probe = within(&["where"]);
+        for (turn, id) in ["id-node-1", "id-node-3", "id-node-1"].iter().enumerate() {
+            probe.stdout = Some(Template::text(*id));
+            let exec = Exec::new(&probe, Duration::from_secs(1), &ctx).unwrap();
+            exec.turn.store(turn, Ordering::Relaxed);
+            assert_eq!(exec.shoot(0).await, Ok(()), "{id}");
+        }
+        world.send_replace(std::sync::Arc::default());
+        let exec = Exec::new(&probe, Duration::from_secs(1), &ctx).unwrap();
+        assert_eq!(exec.shoot(0).await, Err(Miss::bad("no instance runs")));
+        probe.within = Some("nobody".into());
+        assert!(Exec::new(&probe, Duration::ZERO, &ctx).is_err_and(|why| why.contains("nobody")));
+    }
+
+    #[test]
+    fn an_engine_may_hide_a_missing_command_in_the_output() {
+        let output = |exit, stderr: &str| Output {
+            exit,
+            stdout: String::new(),
+            stderr: stderr.into(),
+        };
+        let said = "OCI runtime exec failed: exec: \"x\": executable file not found in $PATH";
+        assert!(is_missing_inside(&output(127, said)));
+        assert!(!is_missing_inside(&output(1, said)));
+        assert!(!is_missing_inside(&output(127, "sh: x: not found")));
+    }
+}

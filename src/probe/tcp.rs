@@ -95,7 +95,11 @@ async fn begins_with(stream: &mut TcpStream, expected: &[u8]) -> Result<(), Miss
 
 #[cfg(test)]
 mod tests {
+    use tokio::net::TcpListener;
+
     use super::*;
+    use crate::probe::testing::{context, instance_at};
+    use crate::scenario::{Part, Template};
 
     #[test]
     fn an_address_is_a_host_and_a_port() {
@@ -107,5 +111,79 @@ mod tests {
                 "{wrong}"
             );
         }
+    }
+
+    /// Asks a server that reads, answers in two pieces and closes.
+    async fn ask(send: Option<Template>, expect: Option<&str>) -> (Result<(), Miss>, String) {
+        let listener = TcpListener::bind("127.0.0.2:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (ctx, _world, _readings) = context(vec![instance_at("redis-1", "127.0.0.2")]);
+        let sends = send.is_some();
+        let probe = TcpProbe {
+            address: Template::text(format!("redis:{port}")),
+            send,
+            expect: expect.map(Template::text),
+        };
+        let tcp = Tcp::new(&probe, &ctx);
+        let serve = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut buffer = [0; 100];
+            let got = if sends {
+                stream.read(&mut buffer).await.unwrap()
+            } else {
+                0
+            };
+            for piece in ["+PO", "NG\r\n"] {
+                // Who expects nothing does not listen.
+                if stream.write_all(piece.as_bytes()).await.is_err() {
+                    break;
+                }
+                stream.flush().await.unwrap();
+                tokio::task::yield_now().await;
+            }
+            String::from_utf8_lossy(&buffer[..got]).into_owned()
+        };
+        tokio::join!(tcp.shoot(4), serve)
+    }
+
+    #[tokio::test]
+    async fn a_connection_is_enough_unless_an_answer_is_expected() {
+        assert_eq!(ask(None, None).await.0, Ok(()));
+        let ping = Template {
+            parts: vec![
+                Part::Text("PING ".into()),
+                Part::Seq,
+                Part::Secret("token".into()),
+            ],
+        };
+        let (outcome, heard) = ask(Some(ping), Some("+PONG")).await;
+        assert_eq!((outcome, heard.as_str()), (Ok(()), "PING 4s3cr3t"));
+    }
+
+    #[tokio::test]
+    async fn another_answer_or_none_is_bad() {
+        let differs = ask(None, Some("-ERR")).await.0;
+        assert_eq!(differs, Err(Miss::bad("answer differs")));
+        let closed = ask(None, Some("+PONG\r\n and more")).await.0;
+        assert_eq!(closed, Err(Miss::bad("connection closed")));
+    }
+
+    #[tokio::test]
+    async fn nobody_listens() {
+        let (ctx, _world, _readings) = context(vec![instance_at("redis-1", "127.0.0.2")]);
+        let shoot = async |address: &str| {
+            let probe = TcpProbe {
+                address: Template::text(address),
+                send: None,
+                expect: None,
+            };
+            Tcp::new(&probe, &ctx).shoot(0).await
+        };
+        assert_eq!(shoot("redis:9").await, Err(Miss::bad("connection refused")));
+        assert_eq!(
+            shoot("no-such-host.invalid:9").await,
+            Err(Miss::bad("name not found"))
+        );
+        assert!(matches!(shoot("redis").await, Err(Miss::Broken { .. })));
     }
 }

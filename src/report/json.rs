@@ -1,4 +1,4 @@
-//! `report.json`: the whole report, pretty, for machines.
+//! The whole report for machines: pretty as `report.json`, on one line for pipes.
 
 use std::fmt::Write as _;
 
@@ -7,12 +7,13 @@ use crate::verdict::Report;
 
 pub(super) fn render(report: &Report) -> String {
     // Every key is a string: nothing in a report can fail to be written.
-    let mut json = serde_json::to_string_pretty(report).unwrap_or_default();
-    json.push('\n');
-    if json.chars().any(unsafe_here) {
-        json = escaped(&json);
-    }
-    json
+    let json = serde_json::to_string_pretty(report).unwrap_or_default();
+    escaped(json) + "\n"
+}
+
+/// The report as JSON on one line, without a line break.
+pub fn line(report: &Report) -> String {
+    escaped(serde_json::to_string(report).unwrap_or_default())
 }
 
 /// JSON itself lets these stand in a string, and a terminal would obey them.
@@ -21,7 +22,10 @@ fn unsafe_here(c: char) -> bool {
 }
 
 /// Outside of strings there are none of them, so that each may be written as a string's escape.
-fn escaped(json: &str) -> String {
+fn escaped(json: String) -> String {
+    if !json.chars().any(unsafe_here) {
+        return json;
+    }
     let mut out = String::with_capacity(json.len());
     for c in json.chars() {
         if unsafe_here(c) {
@@ -48,5 +52,8 @@ mod tests {
         assert!(json.chars().all(|c| c == '\n' || !c.is_control()));
         assert!(json.contains("\\u009b2J \\u202e \\u001b[31m"));
         assert_eq!(serde_json::from_str::<Report>(&json).unwrap(), report);
+        let line = line(&report);
+        assert!(!line.chars().any(char::is_control));
+        assert_eq!(serde_json::from_str::<Report>(&line).unwrap(), report);
     }
 }

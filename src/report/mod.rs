@@ -4,6 +4,7 @@ mod json;
 mod table;
 mod text;
 
+pub use json::line as json_line;
 pub use table::render as table;
 pub use text::plain;
 
@@ -33,10 +34,4 @@ pub fn render_all(report: &Report) -> Vec<(&'static str, String)> {
 /// A format by its name.
 pub fn format(name: &str) -> Option<&'static Format> {
     FORMATS.iter().find(|format| format.name == name)
-}
-
-/// The report as JSON on one line, for pipes.
-pub fn json_line(report: &Report) -> String {
-    // Keys are strings and no value can fail to be written.
-    serde_json::to_string(report).unwrap_or_default()
 }

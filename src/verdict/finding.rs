@@ -1,12 +1,13 @@
 //! Everything that keeps a run from `passed`, each as a sentence.
 
+use std::time::Duration;
+
 use super::report::Verdict;
 use super::slo::{Judged, Outcome};
 use super::{baseline, prober, window};
 use crate::history::{Difference, Impediment, Phase, Record, StepRecord};
-use crate::scenario::{Slo, Window};
-use crate::units::{Micros, Signal, format_duration};
-use std::time::Duration;
+use crate::scenario::Window;
+use crate::units::{Micros, format_duration};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Finding {
@@ -21,7 +22,7 @@ pub(super) enum Kind {
     Cause,
     /// It is so because of something, if something stopped or impeded the run.
     Consequence,
-    /// A claim that cannot be made: of no interest in a run that was stopped.
+    /// A claim that cannot be made: of no interest in a run that was stopped or impeded.
     Claim,
 }
 
@@ -46,7 +47,7 @@ impl Findings {
         found.world(record);
         found
             .all
-            .sort_by_key(|finding| std::cmp::Reverse(weight(finding.verdict)));
+            .sort_by_key(|finding| std::cmp::Reverse(finding.verdict.weight()));
         found.leave_out(record);
         found
     }
@@ -210,11 +211,14 @@ impl Findings {
             let name = &step.name;
             match (&step.skipped, step.injecting, &step.injected) {
                 (Some((_, true)), None, _) => {}
+                (Some((why, _)), ..) if is_told(record, why) => {}
                 (Some((why, _)), ..) => self.open(format!("step {name} was skipped: {why}")),
                 (None, None, _) => self.follows(format!("step {name} was never injected")),
                 (None, Some(_), None) => {
                     self.follows(format!("step {} was not applied whole", named(step)));
                 }
+                (None, Some(_), Some((_, proof)))
+                    if !proof.holds && is_told(record, &proof.evidence) => {}
                 (None, Some(_), Some((_, proof))) if !proof.holds => self.open(format!(
                     "the effect of {} is not proven: {}",
                     named(step),
@@ -337,9 +341,15 @@ impl Findings {
         self.all.retain(|finding| match finding.kind {
             Kind::Cause => true,
             Kind::Consequence => !stopped && !impeded,
-            Kind::Claim => !stopped,
+            Kind::Claim => !stopped && !impeded,
         });
     }
+}
+
+/// What kept the run from going on is told once.
+fn is_told(record: &Record, why: &str) -> bool {
+    let mut told = record.impediments.first.iter();
+    told.any(|(_, (_, text))| text.contains(why))
 }
 
 fn is_ours(record: &Record, difference: &Difference) -> bool {
@@ -371,39 +381,4 @@ fn named(step: &StepRecord) -> String {
 
 fn time(us: Micros) -> String {
     format_duration(Duration::from_micros(us))
-}
-
-fn weight(verdict: Verdict) -> u8 {
-    match verdict {
-        Verdict::Passed => 0,
-        Verdict::Inconclusive => 1,
-        Verdict::Failed => 2,
-        Verdict::Aborted => 3,
-        Verdict::Interrupted => 4,
-        Verdict::Dirty => 5,
-    }
-}
-
-/// The process's exit code for a run's verdict. An interruption is told by its first signal.
-pub(super) fn exit_code(verdict: Verdict, record: &Record) -> u8 {
-    match verdict {
-        Verdict::Passed => 0,
-        Verdict::Failed => 1,
-        Verdict::Inconclusive => 3,
-        Verdict::Aborted => 4,
-        Verdict::Dirty => 5,
-        Verdict::Interrupted => {
-            let first = record.interruptions.first.first();
-            let signal = first.and_then(|(_, by)| by.parse::<Signal>().ok());
-            128 + signal.unwrap_or(Signal::INT).number() as u8
-        }
-    }
-}
-
-/// The SLOs of a record, judged.
-pub(super) fn judge_slos(record: &Record) -> Vec<Judged> {
-    let slos: &[Slo] = record.header.as_ref().map_or(&[], |header| &header.slos);
-    slos.iter()
-        .map(|slo| super::slo::judge(record, slo))
-        .collect()
 }

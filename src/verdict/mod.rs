@@ -22,11 +22,16 @@ pub use slo::ranked;
 pub use window::{Range, range};
 
 use crate::history::{Header, Record};
+use crate::units::Signal;
 use finding::Findings;
 
 /// The report of a run. Total: a record of whatever kind gets one.
 pub fn judge(record: &Record) -> Report {
-    let slos = finding::judge_slos(record);
+    let promises = record
+        .header
+        .as_ref()
+        .map_or(&[][..], |header| &header.slos);
+    let slos: Vec<_> = promises.iter().map(|slo| slo::judge(record, slo)).collect();
     let findings = Findings::of(record, &slos);
     let verdict = findings.verdict();
     let reasons: Vec<_> = findings.all.into_iter().map(|found| found.text).collect();
@@ -38,7 +43,7 @@ pub fn judge(record: &Record) -> Report {
         scenario: text(|header| &header.scenario),
         title: header.and_then(|header| header.title.clone()),
         verdict,
-        exit_code: finding::exit_code(verdict, record),
+        exit_code: exit_code(verdict, record),
         summary: summary(record, verdict, &reasons, slos.len()),
         reasons,
         run: text(|header| &header.run),
@@ -62,6 +67,22 @@ pub fn judge(record: &Record) -> Report {
         interruptions: rows::texts(&record.interruptions),
         impediments: rows::impediments(record),
         torn: record.torn,
+    }
+}
+
+/// An interruption is told by its first signal.
+fn exit_code(verdict: Verdict, record: &Record) -> u8 {
+    match verdict {
+        Verdict::Passed => 0,
+        Verdict::Failed => 1,
+        Verdict::Inconclusive => 3,
+        Verdict::Aborted => 4,
+        Verdict::Dirty => 5,
+        Verdict::Interrupted => {
+            let first = record.interruptions.first.first();
+            let signal = first.and_then(|(_, by)| by.parse::<Signal>().ok());
+            128 + signal.unwrap_or(Signal::INT).number() as u8
+        }
     }
 }
 

@@ -250,4 +250,16 @@ impl Verdict {
             Self::Dirty => "dirty",
         }
     }
+
+    /// The heaviest of several decides.
+    pub(super) fn weight(self) -> u8 {
+        match self {
+            Self::Passed => 0,
+            Self::Inconclusive => 1,
+            Self::Failed => 2,
+            Self::Aborted => 3,
+            Self::Interrupted => 4,
+            Self::Dirty => 5,
+        }
+    }
 }

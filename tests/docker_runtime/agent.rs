@@ -77,31 +77,38 @@ async fn it_ends_with_its_runtime() {
 #[tokio::test]
 async fn it_ends_when_chaosrun_is_killed() {
     if let Some(role) = stage::role() {
-        // The one that is killed: with an agent of its own, for ever.
-        let (run, target) = role.split_once(' ').unwrap();
-        let engine = Docker::connect().await.unwrap().with_run(run);
+        // The one that is killed, with an agent of its own.
+        let words: Vec<_> = role.split(' ').collect();
+        let [run, target, process, mark] = words[..] else {
+            panic!("{role}");
+        };
+        let engine = Docker::connect().await.unwrap();
+        let engine = engine
+            .with_run(run)
+            .with_executable_of(process.parse().unwrap());
         let needs = [(subject(target), Capability::Crash)];
-        // The image is loaded already, and is not made of this test.
-        let ready = engine.prepare(&needs).await;
-        assert!(ready.is_ok(), "{ready:?}");
+        engine.prepare(&needs).await.unwrap();
+        std::fs::write(mark, "ready").unwrap();
         std::future::pending::<()>().await;
     }
     let stage = Stage::set();
-    let (engine, target) = (stage.engine().await, stage.sleeper(&[]));
-    engine
-        .prepare(&[(target.clone(), Capability::Crash)])
-        .await
-        .unwrap();
-    drop(engine);
-    until("no agent", async || agent(&stage.name).is_empty()).await;
-
-    let role = format!("{} {}", stage.name, target.id);
+    let target = stage.sleeper(&[]);
+    let folder = tempfile::tempdir().unwrap();
+    let mark = folder.path().join("mark");
+    let role = [
+        &stage.name,
+        &target.id,
+        &stage.chaosrun().to_string(),
+        mark.to_str().unwrap(),
+    ]
+    .join(" ");
     let mut child = stage::again("agent::it_ends_when_chaosrun_is_killed", &role, &[])
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    until("an agent", async || !agent(&stage.name).is_empty()).await;
+    until("it is ready", async || mark.exists()).await;
+    assert_ne!(agent(&stage.name), "");
     // SIGKILL: nothing in it can tidy up.
     child.kill().unwrap();
     child.wait().unwrap();

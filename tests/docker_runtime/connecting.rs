@@ -66,3 +66,30 @@ async fn no_permission_says_whom_to_become() {
     );
     assert!(said.contains("1 passed"), "{said}");
 }
+
+#[tokio::test]
+async fn what_is_no_engine_is_said_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("other.sock");
+    let listener = tokio::net::UnixListener::bind(&path).unwrap();
+    let serve = async {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut request = Vec::new();
+        while !request.ends_with(b"\r\n\r\n") {
+            stream.read_buf(&mut request).await.unwrap();
+        }
+        stream
+            .write_all(b"HTTP/1.0 200 OK\r\n\r\nhello")
+            .await
+            .unwrap();
+    };
+    let endpoint = path.display().to_string();
+    let (engine, ()) = tokio::join!(Docker::connect_to(&endpoint), serve);
+    let error = engine.err().unwrap();
+    assert!(
+        error.to_string().ends_with("does not speak the docker api"),
+        "{error}"
+    );
+    assert_eq!(error.hint(), "is DOCKER_HOST right?");
+}

@@ -55,6 +55,11 @@ impl Stage {
         docker(["import", path.to_str().unwrap(), &self.name]);
     }
 
+    /// The process whose executable the agent image is made of.
+    pub(crate) fn chaosrun(&self) -> u32 {
+        self.chaosrun.id()
+    }
+
     /// The engine, as a run of this stage's name sees it.
     pub(crate) async fn engine(&self) -> Docker {
         self.engine_at(None).await
@@ -71,10 +76,14 @@ impl Stage {
             .with_executable_of(self.chaosrun.id())
     }
 
-    /// A container that runs this, with these options of `docker run`; its id.
+    /// A container that runs this, with these options of `docker run`; its id. In no network, unless they say so: the engine's own
+    /// one is everybody's.
     pub(crate) fn run(&self, options: &[&str], command: &[&str]) -> String {
         let label = format!("dockertest={}", self.name);
         let mut args = vec!["run", "-d", "--label", &label];
+        if !options.contains(&"--network") {
+            args.extend(["--network", "none"]);
+        }
         args.extend(options);
         args.push(&self.name);
         args.extend(command);

@@ -5,7 +5,9 @@ use std::io;
 use std::time::Duration;
 
 use bollard::errors::Error;
+use serde::de::DeserializeOwned;
 
+use super::{Docker, raw};
 use crate::runtime::RuntimeError;
 
 /// Connecting and the first round trip.
@@ -70,6 +72,28 @@ pub(super) async fn call<T>(
     }
 }
 
+/// Reads without the client; the path comes after the version.
+pub(super) async fn read<T: DeserializeOwned>(
+    docker: &Docker,
+    tried: impl Into<String>,
+    path: &str,
+) -> Answer<T> {
+    let tried = tried.into();
+    let path = format!("/v{}{path}", docker.client.client_version());
+    let get = async { Ok(raw::get(&docker.endpoint, &path).await?) };
+    let answer = call(tried.as_str(), READ, get).await?;
+    if answer.status != 200 {
+        return Err(Fault {
+            status: Some(answer.status),
+            error: refused(tried, answer.message()),
+        });
+    }
+    answer.json().map_err(|e| Fault {
+        status: None,
+        error: refused(tried, format!("its answer cannot be read: {e}")),
+    })
+}
+
 fn fault(tried: String, error: &Error) -> Fault {
     if let Some(io) = io_cause(error) {
         return Fault {
@@ -112,6 +136,7 @@ pub(super) fn unreachable(tried: impl Into<String>, error: &io::Error) -> Runtim
         io::ErrorKind::PermissionDenied => {
             "add yourself to the socket's group (`sudo usermod -aG docker $USER`, then log in again), or use sudo"
         }
+        io::ErrorKind::InvalidData => NOT_AN_ENGINE,
         _ => NO_ENGINE,
     };
     RuntimeError::Unreachable {
@@ -123,6 +148,8 @@ pub(super) fn unreachable(tried: impl Into<String>, error: &io::Error) -> Runtim
 
 pub(super) const NO_ENGINE: &str = "start the engine (`systemctl start docker` or `dockerd`), or install one \
      (`apt-get install docker.io docker-compose`), or say where it is in DOCKER_HOST";
+
+pub(super) const NOT_AN_ENGINE: &str = "is DOCKER_HOST right?";
 
 fn advice(said: &str) -> &'static str {
     let said = said.to_lowercase();

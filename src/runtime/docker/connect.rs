@@ -3,15 +3,11 @@
 use std::io;
 
 use bollard::{API_DEFAULT_VERSION, ClientVersion};
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::net::{TcpStream, UnixStream};
 
 use super::call::{self, GREETING};
 use super::endpoint::Endpoint;
+use super::raw;
 use crate::runtime::{Result, RuntimeError};
-
-/// Beyond this, whatever answers is not an engine.
-const LONGEST_GREETING: usize = 16 * 1024;
 
 /// The client waits as long as each call's own limit says; this one only must be longer than all of them.
 const CLIENT_TIMEOUT_SECONDS: u64 = 86_400;
@@ -33,27 +29,19 @@ pub(super) async fn client(endpoint: &Endpoint) -> Result<bollard::Docker> {
 }
 
 /// Asks for the engine's API version.
-///
-/// By hand: every path of the client names a version, and an engine refuses one that it does not know; and the kernel's own
-/// reason (no such file, permission denied, connection refused) is what people need to see.
 pub(super) async fn greet(endpoint: &Endpoint) -> Result<(usize, usize)> {
-    let asked = async {
-        match endpoint {
-            Endpoint::Unix(path) => ask(UnixStream::connect(path).await?).await,
-            Endpoint::Tcp(address) => ask(TcpStream::connect(address).await?).await,
-        }
-    };
-    let answer = tokio::time::timeout(GREETING, asked)
+    let answer = tokio::time::timeout(GREETING, raw::get(endpoint, "/_ping"))
         .await
         .map_err(|_| RuntimeError::TimedOut {
             tried: trying(endpoint),
             after: GREETING,
         })?
         .map_err(|e| call::unreachable(trying(endpoint), &e))?;
-    api_version(&answer).ok_or_else(|| RuntimeError::Unreachable {
+    let version = answer.header("Api-Version").and_then(parse);
+    version.ok_or_else(|| RuntimeError::Unreachable {
         tried: trying(endpoint),
         said: "what answers there does not speak the docker api".into(),
-        hint: "is DOCKER_HOST right?".into(),
+        hint: call::NOT_AN_ENGINE.into(),
     })
 }
 
@@ -61,25 +49,8 @@ fn trying(endpoint: &Endpoint) -> String {
     format!("connecting to the engine at {endpoint}")
 }
 
-async fn ask(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<String> {
-    stream
-        .write_all(b"GET /_ping HTTP/1.1\r\nHost: engine\r\nConnection: close\r\n\r\n")
-        .await?;
-    let mut answer = Vec::new();
-    while !answer.windows(4).any(|end| end == b"\r\n\r\n") && answer.len() < LONGEST_GREETING {
-        if stream.read_buf(&mut answer).await? == 0 {
-            break;
-        }
-    }
-    Ok(String::from_utf8_lossy(&answer).into_owned())
-}
-
-fn api_version(answer: &str) -> Option<(usize, usize)> {
-    let (_, value) = answer
-        .lines()
-        .filter_map(|line| line.split_once(':'))
-        .find(|(name, _)| name.eq_ignore_ascii_case("api-version"))?;
-    let (major, minor) = value.trim().split_once('.')?;
+fn parse(version: &str) -> Option<(usize, usize)> {
+    let (major, minor) = version.split_once('.')?;
     Some((major.parse().ok()?, minor.parse().ok()?))
 }
 
@@ -100,15 +71,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_version_is_found_whatever_the_headers_case() {
-        let answer = "HTTP/1.1 200 OK\r\nServer: x\r\napi-version: 1.41\r\n\r\nOK";
-        assert_eq!(api_version(answer), Some((1, 41)));
-    }
-
-    #[test]
-    fn an_answer_without_a_version_is_no_engine() {
-        for answer in ["", "SSH-2.0-OpenSSH\r\n", "Api-Version: new\r\n"] {
-            assert_eq!(api_version(answer), None);
+    fn a_version_has_two_numbers() {
+        assert_eq!(parse("1.41"), Some((1, 41)));
+        for text in ["", "1", "new", "1.41.2"] {
+            assert_eq!(parse(text), None, "{text}");
         }
     }
 

@@ -59,8 +59,11 @@ async fn whole(docker: &Docker, id: &str, command: &[String], tried: &str) -> Re
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
     let (stdout, stderr) = (text(stdout), text(stderr));
     // The engine's own failure to start it comes back dressed as the command's output.
-    if matches!(exit, 126 | 127) && stdout.contains("exec failed") {
-        return Err(refused(tried, stdout.trim()));
+    let failure = [&stdout, &stderr]
+        .into_iter()
+        .find(|text| matches!(exit, 126 | 127) && text.contains("OCI runtime"));
+    if let Some(said) = failure {
+        return Err(refused(tried, said.trim()));
     }
     Ok(Output {
         exit,

@@ -5,14 +5,13 @@ use std::time::Duration;
 
 use bollard::models::ImageSummary;
 use bollard::query_parameters::{
-    ListContainersOptionsBuilder, ListImagesOptionsBuilder, ListNetworksOptionsBuilder,
-    ListVolumesOptionsBuilder, RemoveContainerOptionsBuilder, RemoveImageOptionsBuilder,
-    RemoveVolumeOptionsBuilder,
+    ListImagesOptionsBuilder, ListNetworksOptionsBuilder, ListVolumesOptionsBuilder,
+    RemoveContainerOptionsBuilder, RemoveImageOptionsBuilder, RemoveVolumeOptionsBuilder,
 };
 use futures_util::{StreamExt as _, stream};
 
 use super::call::{Answer, Fault, READ, REMOVE, call};
-use super::observe::short;
+use super::observe::{self, short};
 use super::{Docker, PROJECT_LABEL, filter};
 use crate::inventory::{AGENT_LABEL, RUN_LABEL};
 use crate::runtime::Result;
@@ -89,12 +88,7 @@ async fn clear(docker: &Docker, kind: Kind, filters: &Filters) -> Result<()> {
 async fn list(docker: &Docker, kind: Kind, filters: &Filters) -> Result<Vec<String>> {
     let client = &docker.client;
     let ids = match kind {
-        Kind::Container => {
-            let options = ListContainersOptionsBuilder::new().all(true);
-            let list = client.list_containers(Some(options.filters(filters).build()));
-            let listed = call("listing the containers to remove", READ, list).await?;
-            listed.into_iter().filter_map(|c| c.id).collect()
-        }
+        Kind::Container => observe::ids(docker, filters).await?,
         Kind::Network => {
             let options = ListNetworksOptionsBuilder::new().filters(filters);
             let list = client.list_networks(Some(options.build()));

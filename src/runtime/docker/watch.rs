@@ -22,7 +22,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// What happens to containers without changing anything that an observation would show.
 const NOISE: [&str; 8] = [
-    "exec_",
+    "exec",
     "top",
     "attach",
     "detach",
