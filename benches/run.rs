@@ -126,7 +126,7 @@ fn idle(folder: &Path) -> (Duration, Duration, u64) {
     fs::write(
         &scenario,
         format!(
-            "[system]\nproject = \"chaosrun-bench\"\n[timing]\nbaseline = \"2s\"\n[probes.web]\nrate = \"20/s\"\nhttp = {{ url = \"http://127.0.0.1:{port}/\" }}\n"
+            "[system]\nproject = \"chaosrun-bench-0\"\n[timing]\nbaseline = \"2s\"\n[probes.web]\nrate = \"20/s\"\nhttp = {{ url = \"http://127.0.0.1:{port}/\" }}\n"
         ),
     )
     .unwrap();
@@ -300,6 +300,8 @@ impl Containers {
         let names: Vec<String> = (0..count).map(|n| format!("chaosrun-bench-{n}")).collect();
         let containers = Self { names };
         for name in &containers.names {
+            // Each is a Compose project of its own: a system of one container.
+            let project = format!("com.docker.compose.project={name}");
             let run = [
                 "run",
                 "-d",
@@ -308,7 +310,7 @@ impl Containers {
                 "--label",
                 "chaosrun-bench",
                 "--label",
-                "com.docker.compose.project=chaosrun-bench",
+                &project,
             ];
             let args = [
                 &run[..],
