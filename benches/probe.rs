@@ -1,6 +1,6 @@
 //! `cargo bench --bench probe`: is the schedule kept, how fast is an `http` probe at most, and does a day of it fit in memory?
 //!
-//! Needs `nginx`, and `oha` for the comparison; without them it says so and measures the rest.
+//! With `-- schedule`, `-- speed` or `-- day` only that part. Needs `nginx`, and `oha` for the comparison; without them it says so and measures the rest.
 
 #![expect(clippy::print_stdout, reason = "a bench prints its results")]
 
@@ -26,18 +26,25 @@ const AT_ONCE: usize = 50;
 const ROUNDS: usize = 3;
 
 fn main() {
+    let only = std::env::args().skip(1).find(|word| !word.starts_with('-'));
+    let wanted = |part: &str| only.as_ref().is_none_or(|only| only == part);
     let mut table = Table::new();
     table.set_header(["what", "measured", "wanted"]);
     match Nginx::start() {
         Err(why) => println!("no nginx to probe: {why}; install it (Debian: nginx-light)"),
         Ok(_nginx) => {
-            for (rate, seconds) in [(2_000.0, 5), (10_000.0, 8)] {
-                held(&mut table, rate, Duration::from_secs(seconds));
+            if wanted("schedule") {
+                held(&mut table, 2_000.0, Duration::from_secs(5));
+                held(&mut table, 10_000.0, Duration::from_secs(8));
             }
-            full_speed(&mut table);
+            if wanted("speed") {
+                full_speed(&mut table);
+            }
         }
     }
-    a_day(&mut table);
+    if wanted("day") {
+        a_day(&mut table);
+    }
     println!("{table}");
 }
 
@@ -126,10 +133,8 @@ fn full_speed(table: &mut Table) {
     let seconds = 4;
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
-        let sum = runtime().block_on(async {
-            let (ctx, _worlds, _readings) = context(vec![]);
-            saturate(&probe(1.0), ctx, AT_ONCE, Duration::from_secs(seconds)).await
-        });
+        let (ctx, _worlds, _readings) = context(vec![]);
+        let sum = saturate(&probe(1.0), &ctx, AT_ONCE, Duration::from_secs(seconds));
         ours.push(sum.map_or(0.0, |sum| sum.good as f64 / seconds as f64));
         theirs.extend(oha(seconds));
     }

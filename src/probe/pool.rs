@@ -8,7 +8,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
@@ -60,7 +60,7 @@ pub(super) struct Pool {
 struct Shelf {
     origin: Origin,
     place: Place,
-    idle: VecDeque<(Micros, Link)>,
+    idle: VecDeque<(Micros, Box<Link>)>,
 }
 
 impl Pool {
@@ -114,7 +114,7 @@ impl Pool {
             .retain(|shelf| shelf.origin != *origin || places.contains(&shelf.place));
     }
 
-    fn take(&self, origin: &Origin, place: Place) -> Option<Link> {
+    fn take(&self, origin: &Origin, place: Place) -> Option<Box<Link>> {
         let mut shelves = self.shelves();
         let mut fitting = shelves
             .iter_mut()
@@ -126,7 +126,7 @@ impl Pool {
         &self,
         origin: &Origin,
         place: Place,
-        mut link: Link,
+        mut link: Box<Link>,
         result: Result<Answer, Failure>,
     ) -> Result<Answer, Miss> {
         let answer = result.map_err(Failure::into_miss)?;
@@ -156,7 +156,7 @@ impl Pool {
         Ok(answer)
     }
 
-    async fn connect(&self, origin: &Origin, place: Place) -> Result<Link, Miss> {
+    async fn connect(&self, origin: &Origin, place: Place) -> Result<Box<Link>, Miss> {
         let address = SocketAddr::new(place.ip, origin.port);
         let stream = TcpStream::connect(address)
             .await
@@ -169,14 +169,17 @@ impl Pool {
             }
             _ => Either::Left(stream),
         };
-        let (sender, connection) = http1::handshake(TokioIo::new(stream))
+        let (sender, connection) = http1::Builder::new()
+            // A request is small: one plain write is cheaper than a gathered one.
+            .writev(false)
+            .handshake(TokioIo::new(stream))
             .await
             .map_err(|error| miss_of(&error))?;
-        Ok(Link {
+        Ok(Box::new(Link {
             sender,
             connection,
             over: false,
-        })
+        }))
     }
 }
 
@@ -205,7 +208,7 @@ impl Link {
     /// Open, and done with the request before.
     fn is_usable(&mut self) -> bool {
         // Whoever uses it next polls it again with a waker of its own.
-        self.turn(&mut Context::from_waker(std::task::Waker::noop()));
+        self.turn(&mut Context::from_waker(Waker::noop()));
         !self.over && self.sender.is_ready()
     }
 
@@ -252,15 +255,17 @@ impl Link {
         Ok((kept, cut))
     }
 
-    /// Waits for `future` while the connection works for it.
+    /// Waits for `future`, which gets further only by what the connection does: so the connection alone is waited for, and
+    /// nobody is woken by itself.
     async fn drive<F: Future>(&mut self, future: F) -> F::Output {
         let mut future = pin!(future);
         poll_fn(|cx| {
-            if let Poll::Ready(output) = future.as_mut().poll(cx) {
+            let mut asleep = Context::from_waker(Waker::noop());
+            if let Poll::Ready(output) = future.as_mut().poll(&mut asleep) {
                 return Poll::Ready(output);
             }
             self.turn(cx);
-            future.as_mut().poll(cx)
+            future.as_mut().poll(&mut asleep)
         })
         .await
     }

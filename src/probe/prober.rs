@@ -190,17 +190,21 @@ impl Reporter {
     }
 }
 
+/// Enough for three probes at their limit; more would slow down programs that close every file they might have inherited.
+const FILES: u64 = 65_536;
+
 /// Every request under way holds a socket; shells start programs with room for 1 024.
 pub(super) fn raise_file_limit() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let now = getrlimit(Resource::Nofile);
-    if now.current < now.maximum {
-        let most = Rlimit {
-            current: now.maximum,
+    let enough = now.maximum.map_or(FILES, |most| most.min(FILES));
+    if now.current.is_some_and(|current| current < enough) {
+        let more = Rlimit {
+            current: Some(enough),
             maximum: now.maximum,
         };
         // Where it is refused, requests that find no socket count as unsent.
-        setrlimit(Resource::Nofile, most).unwrap_or_default();
+        setrlimit(Resource::Nofile, more).unwrap_or_default();
     }
 }
 

@@ -24,14 +24,21 @@ const BATCH: usize = 256;
 /// Where results meet: scheduler and requests write, the reporter reads.
 pub(super) struct Desk {
     collector: Mutex<Collector>,
-    broken: Mutex<Option<String>>,
+    broken: Mutex<Broken>,
+}
+
+/// Why the probe cannot work. Once is enough, however many requests find out.
+#[derive(Default)]
+struct Broken {
+    why: Option<String>,
+    known: bool,
 }
 
 impl Desk {
     pub(super) fn new(schedule: Schedule) -> Self {
         Self {
             collector: Mutex::new(Collector::new(schedule)),
-            broken: Mutex::new(None),
+            broken: Mutex::default(),
         }
     }
 
@@ -41,14 +48,20 @@ impl Desk {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Why the probe cannot work, if it said so since this was asked last.
+    /// Why the probe cannot work, the first time that it is known.
     pub(super) fn take_broken(&self) -> Option<String> {
-        let mut broken = self.broken.lock().unwrap_or_else(PoisonError::into_inner);
-        broken.take()
+        self.broken().why.take()
     }
 
     fn breaks(&self, why: String) {
-        *self.broken.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
+        let mut broken = self.broken();
+        if !std::mem::replace(&mut broken.known, true) {
+            broken.why = Some(why);
+        }
+    }
+
+    fn broken(&self) -> MutexGuard<'_, Broken> {
+        self.broken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
