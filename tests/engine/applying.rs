@@ -1,9 +1,9 @@
 //! Changes that the engine refuses, ignores or never answers.
 
 use chaosrun::inventory::State;
-use chaosrun::runtime::memory::Failure;
+use chaosrun::runtime::memory::{Failure, instance};
 
-use crate::stage::{after, pause_a, stage, step};
+use crate::stage::{after, pause_a, stage, stage_of, step};
 
 #[tokio::test(start_paused = true)]
 async fn a_refusal_is_told_in_the_engines_words_and_all_is_reverted() {
@@ -87,4 +87,28 @@ async fn a_change_that_comes_late_is_undone_too() {
     outcome.is(130, "interrupted by SIGINT");
     assert_eq!(stage.log(), ["pause a", "unpause a"]);
     assert_eq!(stage.state("a").await, State::Running);
+}
+
+/// More targets than are worked on at once: what waited for its turn is not done once the step is being undone.
+#[tokio::test(start_paused = true)]
+async fn what_was_not_begun_is_not_done_after_the_undo() {
+    let name = |n: usize| format!("n-{n:02}");
+    let many = (1..=34).map(|n| instance(&name(n)));
+    let stage = stage_of(many.chain([instance("b")]));
+    for n in 2..=33 {
+        stage
+            .engine
+            .fail(&format!("pause {}", name(n)), Failure::Hang);
+    }
+    // So long that the hung calls would be given up meanwhile, and the last one's turn would come.
+    stage.refuse("unpause n-01", 1_000);
+    let many = "[targets.many]\nname = \"^n-\"\n";
+    let steps = format!("{many}{}", step("pause = { target = \"many\" }"));
+    let outcome = stage.run_while(&steps, async {
+        after(5.0).await;
+        stage.signal("SIGINT");
+    });
+    outcome.await.is(5, "n-01: tried to unpause");
+    assert!(!stage.log().contains(&"pause n-34".into()));
+    assert_eq!(stage.state("n-34").await, State::Running);
 }
