@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
-use crate::stage::{Stage, kill, until};
+use crate::stage::{Stage, kill};
 
 struct Engine {
     folder: tempfile::TempDir,
@@ -34,13 +35,19 @@ impl Engine {
         format!("unix://{}", self.folder.path().join("e.sock").display())
     }
 
+    /// It may have to end containers first, each with its grace.
     fn wait(&self) {
-        until("the engine answers", || {
+        for _ in 0..400 {
             let mut client = Command::new("docker");
             client.args(["info"]).env("DOCKER_HOST", self.host());
             client.stdout(Stdio::null()).stderr(Stdio::null());
-            client.status().unwrap().success()
-        });
+            if client.status().unwrap().success() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        let log = std::fs::read_to_string(self.folder.path().join("log"));
+        panic!("the engine does not answer: {}", log.unwrap());
     }
 
     fn stop(&mut self, signal: &str) {
@@ -63,8 +70,11 @@ fn daemon(folder: &Path, keeps_containers: bool) -> Child {
         .open(folder.join("log"))
         .unwrap();
     let place = |name: &str| folder.join(name).display().to_string();
-    let mut command = Command::new("dockerd");
+    // In a network namespace of its own: with `--bridge=none` an engine deletes whatever is called docker0 where it starts, and
+    // that is the machine's.
+    let mut command = Command::new("unshare");
     command
+        .args(["--net", "dockerd"])
         .args(["--config-file", &place("daemon.json")])
         .args(["--host", &format!("unix://{}", place("e.sock"))])
         .args(["--data-root", &place("data")])

@@ -139,9 +139,11 @@ impl Stage {
         self.name.clone()
     }
 
-    /// `web` is probed over the stage's project; `{project}` in the text is its name.
+    /// A scenario's file; `{project}` in the text is the stage's name.
     pub(crate) fn write(&self, text: &str) -> PathBuf {
-        let path = self.folder.path().join("scenario.toml");
+        static FILES: AtomicU32 = AtomicU32::new(0);
+        let number = FILES.fetch_add(1, Ordering::Relaxed);
+        let path = self.folder.path().join(format!("scenario{number}.toml"));
         std::fs::write(&path, text.replace("{project}", &self.name)).unwrap();
         path
     }
