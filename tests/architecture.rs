@@ -22,7 +22,7 @@ const PURE: &[&str] = &[
 const IMPURE: &[&str] = &[
     "tokio",
     "bollard",
-    "kube",
+    "kube::",
     "reqwest",
     "hyper",
     "rustix",

@@ -1,6 +1,5 @@
 //! The demo system keeps its promises, and each of its switches really breaks one. Three processes on loopback, killed by
 //! their own process id; no engine is needed.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 #[path = "demo/cluster.rs"]
 mod cluster;

@@ -171,6 +171,10 @@ pub(super) fn check_range(entry: &Entry<'_>, objective: &Objective, probe: &Prob
             )
         }
     };
+    if metric == Metric::Success && relation == Relation::AtLeast && value >= 1.0 {
+        let problem = entry.problem("no number of samples can support this");
+        return entry.report(problem.expected("less than 100%: 2995 good samples support 99.9%"));
+    }
     let message = match (always, never) {
         (true, _) => "this holds whatever the system does",
         (_, true) => "this cannot hold whatever the system does",

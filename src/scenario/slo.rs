@@ -195,6 +195,12 @@ mod tests {
                 "13: this cannot hold whatever the system does [requests of probe `p` are given up after 1s]",
             ]
         );
+        assert_eq!(
+            wrong("success = \">= 100%\""),
+            [
+                "10: no number of samples can support this [less than 100%: 2995 good samples support 99.9%]"
+            ]
+        );
         assert_eq!(slos("throughput = \">= 10/s\"\nmax = \"<= 1s\"").len(), 2);
     }
 

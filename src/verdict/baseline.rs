@@ -12,11 +12,12 @@ use crate::units::Micros;
 
 /// Why a probe's baseline is not healthy, measured by what its SLOs ask for at any time; `None`: it is.
 ///
-/// Samples that were due within `timeout` before the end may have been hit by what came then, and are not held against it.
+/// Samples that were due within `doubt` before the end may have been hit by what came then, and are not held against it. Before
+/// the injection nothing has come yet: ask with a `doubt` of zero then, and with the probe's timeout afterwards.
 pub fn unhealthy(
     slos: &[Slo],
     probe: &str,
-    timeout: Duration,
+    doubt: Duration,
     seen: &Tally,
     range: Range,
 ) -> Option<String> {
@@ -29,12 +30,23 @@ pub fn unhealthy(
             "the baseline holds no sample of {probe}: whether it was healthy is not known"
         ));
     }
-    let doubt = range.to.saturating_sub(timeout.as_micros() as Micros);
-    let spared = seen.span.first_bad.is_none_or(|bad| bad >= doubt);
+    let certain = range.to.saturating_sub(doubt.as_micros() as Micros);
+    let spared = seen.span.first_bad.is_none_or(|bad| bad >= certain);
+    let slack = if doubt.is_zero() {
+        0.0
+    } else {
+        under_way(seen, range)
+    };
     mine.iter()
         .filter(|slo| applies(slo))
-        .find_map(|slo| broken(slo, seen, range, spared))
+        .find_map(|slo| broken(slo, seen, range, spared, slack))
         .or_else(|| strict(&mine, probe, seen, spared))
+}
+
+/// The share of samples that were still under way at the end, with some allowance: twice the usual latency at this rate.
+fn under_way(seen: &Tally, range: Range) -> f64 {
+    let usual = seen.latency.quantile(0.5).unwrap_or(0) as f64 / 1e6;
+    (2.0 * usual / range.seconds()).min(0.05)
 }
 
 /// A promise that must hold during a fault must hold without one; how broken something must be says nothing about before.
@@ -42,7 +54,7 @@ fn applies(slo: &Slo) -> bool {
     wants_health(&slo.objective) || slo.during == Window::Baseline
 }
 
-fn broken(slo: &Slo, seen: &Tally, range: Range, spared: bool) -> Option<String> {
+fn broken(slo: &Slo, seen: &Tally, range: Range, spared: bool, slack: f64) -> Option<String> {
     let objective = &slo.objective;
     let value = match objective.metric {
         Metric::Success if !spared => seen.good as f64 / seen.planned as f64,
@@ -53,7 +65,7 @@ fn broken(slo: &Slo, seen: &Tally, range: Range, spared: bool) -> Option<String>
             if seen.latency.count() as f64 * (1.0 - quantile) < 5.0 {
                 return None;
             }
-            ms(seen.latency.quantile(quantile)?)
+            ms(seen.latency.quantile(quantile - slack)?)
         }
     };
     (!holds(objective, value)).then(|| {
@@ -81,4 +93,96 @@ fn strict(slos: &[&Slo], probe: &str, seen: &Tally, spared: bool) -> Option<Stri
             blame(seen)
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::Sample;
+    use crate::scenario::{Objective, Relation};
+
+    const SECOND: Micros = 1_000_000;
+    const RANGE: Range = Range {
+        from: 0,
+        to: 10 * SECOND,
+    };
+
+    fn slo(metric: Metric, relation: Relation, value: f64) -> Slo {
+        Slo {
+            probe: "write".into(),
+            during: Window::Fault,
+            objective: Objective {
+                metric,
+                relation,
+                value,
+            },
+            line: 1,
+        }
+    }
+
+    /// 50/s for ten seconds; due time → latency and whether it is bad.
+    fn asked(slo: Slo, doubt: Duration, sample: fn(Micros) -> (Micros, bool)) -> Option<String> {
+        let mut seen = Tally::default();
+        for due in (0..500).map(|k| k * SECOND / 50) {
+            let (took, bad) = sample(due);
+            seen.record(&Sample {
+                due,
+                sent: Some(due),
+                done: due + took,
+                fault: bad.then(|| "timed out".into()),
+            });
+        }
+        unhealthy(&[slo], "write", doubt, &seen, RANGE)
+    }
+
+    const NONE: Duration = Duration::ZERO;
+    const TIMEOUT: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn what_is_promised_for_a_fault_holds_without_one() {
+        let success = || slo(Metric::Success, Relation::AtLeast, 0.95);
+        assert_eq!(asked(success(), NONE, |due| (900, due == 0)), None);
+        let why = asked(success(), NONE, |due| (900, due < SECOND)).unwrap();
+        assert!(why.contains("success was 90% (50 of 500 bad"), "{why}");
+        let outage = || slo(Metric::Outage, Relation::AtMost, 500.0);
+        assert!(asked(outage(), NONE, |due| (900, due < SECOND)).is_some());
+        assert!(asked(outage(), NONE, |due| (900, due < SECOND / 4)).is_none());
+    }
+
+    #[test]
+    fn how_broken_something_must_become_says_nothing_about_before() {
+        let refuse = slo(Metric::Success, Relation::AtMost, 0.05);
+        assert_eq!(asked(refuse, NONE, |_| (900, false)), None);
+    }
+
+    #[test]
+    fn the_last_moment_is_doubtful_only_afterwards() {
+        let late: fn(Micros) -> (Micros, bool) = |due| (900, due >= 9 * SECOND);
+        let success = || slo(Metric::Success, Relation::AtLeast, 0.95);
+        assert!(asked(success(), NONE, late).is_some());
+        assert!(asked(success(), TIMEOUT, late).is_none());
+        let slow: fn(Micros) -> (Micros, bool) = |due| {
+            let hit = due >= 9_850_000;
+            (if hit { 900_000 } else { 100_000 }, false)
+        };
+        let p99 = || slo(Metric::P99, Relation::AtMost, 250.0);
+        assert!(asked(p99(), NONE, slow).is_some());
+        assert!(asked(p99(), TIMEOUT, slow).is_none());
+    }
+
+    #[test]
+    fn whoever_must_come_back_starts_from_all_good() {
+        let recovery = || slo(Metric::Recovery, Relation::AtMost, 5_000.0);
+        assert!(asked(recovery(), NONE, |_| (900, false)).is_none());
+        let why = asked(recovery(), NONE, |due| (900, due == SECOND)).unwrap();
+        assert!(why.contains("recovery cannot be told"), "{why}");
+    }
+
+    #[test]
+    fn a_probe_without_samples_is_not_known_to_be_healthy() {
+        let slos = [slo(Metric::Success, Relation::AtLeast, 0.95)];
+        let none = Tally::default();
+        assert!(unhealthy(&slos, "write", NONE, &none, RANGE).is_some());
+        assert!(unhealthy(&slos, "read", NONE, &none, RANGE).is_none());
+    }
 }

@@ -46,23 +46,51 @@ pub fn phrase(objective: &Objective) -> String {
         Relation::AtMost => "<=",
         Relation::LessThan => "<",
     };
-    format!("{relation} {}", amount(objective.metric, objective.value))
+    format!("{relation} {}", written(objective.metric, objective.value))
 }
 
-/// A value with its unit: `93.2%`, `312ms`, `41.2/s`.
+/// A measured value with its unit: `93.2%`, `312ms`, `41.2/s`.
 pub fn amount(metric: Metric, value: f64) -> String {
+    match metric {
+        _ if !value.is_finite() => "unknown".into(),
+        Metric::Success | Metric::Throughput => written(metric, value),
+        _ => milliseconds(value),
+    }
+}
+
+/// A measured value, with as many digits as it takes to tell it from the objective.
+pub(super) fn beside(objective: &Objective, value: f64) -> String {
+    let (metric, bare) = (objective.metric, written(objective.metric, objective.value));
+    let text = amount(metric, value);
+    if text != bare || (value - objective.value).abs() < NEARLY {
+        return text;
+    }
+    match metric {
+        Metric::Success => format!("{:.6}%", value * 100.0),
+        Metric::Throughput => format!("{value:.6}/s"),
+        _ => format!("{value:.3}ms"),
+    }
+}
+
+/// A duration with four significant digits: more is noise.
+pub fn milliseconds(value: f64) -> String {
+    let digits = value.max(1e-3).log10().floor() as i32;
+    let unit = 10_f64.powi((digits - 3).max(-3));
+    duration((value / unit).round() * unit)
+}
+
+fn written(metric: Metric, value: f64) -> String {
     match metric {
         _ if !value.is_finite() => "unknown".into(),
         Metric::Success => Share(value).to_string(),
         Metric::Throughput if value > 0.0 => Rate(value).to_string(),
         Metric::Throughput => "0/s".into(),
-        _ => milliseconds(value),
+        _ => duration(value),
     }
 }
 
-/// As a duration with three significant decimals at most.
-pub fn milliseconds(value: f64) -> String {
-    format_duration(Duration::from_micros((value * 1e3).round() as u64))
+fn duration(ms: f64) -> String {
+    format_duration(Duration::from_micros((ms * 1e3).round() as u64))
 }
 
 pub fn name(metric: Metric) -> &'static str {
@@ -126,8 +154,30 @@ mod tests {
             phrase(Metric::Throughput, Relation::MoreThan, 45.0),
             "> 45/s"
         );
+        assert_eq!(
+            phrase(Metric::P99, Relation::AtMost, 1_234.567),
+            "<= 1.235s"
+        );
         assert_eq!(amount(Metric::Throughput, 0.0), "0/s");
         assert_eq!(amount(Metric::Max, f64::NAN), "unknown");
+    }
+
+    #[test]
+    fn measured_times_have_four_digits() {
+        let of = |value| amount(Metric::P99, value);
+        assert_eq!([of(0.0), of(0.8), of(9.74)], ["0s", "800us", "9.74ms"]);
+        assert_eq!([of(823.807), of(999.99)], ["823.8ms", "1s"]);
+        assert_eq!([of(5_579.4), of(61_234.0)], ["5.579s", "1m1s"]);
+    }
+
+    #[test]
+    fn what_misses_by_a_hair_does_not_look_as_if_it_did_not() {
+        let p99 = objective(Metric::P99, Relation::AtMost, 250.0);
+        assert_eq!(beside(&p99, 250.0), "250ms");
+        assert_eq!(beside(&p99, 250.04), "250.040ms");
+        let success = objective(Metric::Success, Relation::AtLeast, 0.95);
+        assert_eq!(beside(&success, 0.94998), "94.998000%");
+        assert_eq!(beside(&success, 0.93), "93%");
     }
 
     #[test]

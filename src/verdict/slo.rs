@@ -1,6 +1,6 @@
 //! One SLO: what was measured, what the samples support, and whether it was met.
 
-use super::objective::{amount, during, holds, margin, name, phrase, wants_more};
+use super::objective::{amount, beside, during, holds, margin, name, phrase, wants_more};
 use super::recovery::{self, Course};
 use super::report::SloRow;
 use super::{prober, window};
@@ -235,7 +235,7 @@ fn compared(slo: &Slo, measured: f64, outcome: Outcome, blame: &str) -> String {
     format!(
         "{} was {}{blame}, {verdict} the objective {}",
         subject(slo),
-        amount(objective.metric, measured),
+        beside(objective, measured),
         phrase(objective)
     )
 }

@@ -21,7 +21,7 @@ impl Cluster {
     pub(crate) fn start(extra: &[&str]) -> Self {
         let mut cluster = Self {
             addresses: (1..=3).map(free_address).collect(),
-            folder: tempfile::tempdir().unwrap(),
+            folder: tempfile::tempdir().expect("a folder for the nodes' data"),
             extra: extra.iter().map(|&text| text.into()).collect(),
             nodes: Vec::new(),
         };
@@ -48,12 +48,12 @@ impl Cluster {
             .env_remove("QUORUM_FAULT")
             .stdin(Stdio::null())
             .spawn()
-            .unwrap()
+            .expect("a node starts")
     }
 
     pub(crate) fn kill(&mut self, node: usize) {
-        self.nodes[node].kill().unwrap();
-        self.nodes[node].wait().unwrap();
+        self.nodes[node].kill().expect("the node can be killed");
+        self.nodes[node].wait().expect("the node is dead");
     }
 
     pub(crate) fn restart(&mut self, node: usize) {
@@ -61,12 +61,12 @@ impl Cluster {
     }
 
     pub(crate) fn signal(&self, node: usize, signal: Signal) {
-        let pid = Pid::from_raw(self.nodes[node].id().cast_signed()).unwrap();
-        kill_process(pid, signal).unwrap();
+        let pid = Pid::from_raw(self.nodes[node].id().cast_signed()).expect("a process id");
+        kill_process(pid, signal).expect("the node can be signalled");
     }
 
     pub(crate) fn exit_code(&mut self, node: usize) -> Option<i32> {
-        let ended = self.nodes[node].try_wait().unwrap();
+        let ended = self.nodes[node].try_wait().expect("a child");
         ended.map(|status| status.code().expect("ended by itself, not by a signal"))
     }
 
@@ -183,8 +183,9 @@ impl Drop for Cluster {
 
 /// A port nobody has at the moment; tests that run beside each other get different ones.
 fn free_address(host: u8) -> SocketAddr {
-    let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, host], 0))).unwrap();
-    listener.local_addr().unwrap()
+    let listener =
+        TcpListener::bind(SocketAddr::from(([127, 0, 0, host], 0))).expect("a free port");
+    listener.local_addr().expect("a bound address")
 }
 
 const POLL: Duration = Duration::from_millis(30);

@@ -167,7 +167,10 @@ async fn a_network_is_left_and_joined_again_under_the_same_names_and_address() {
 #[tokio::test]
 async fn the_default_network_is_left_and_joined_again() {
     let stage = Stage::set();
-    let (engine, target) = (stage.engine().await, stage.sleeper(&[]));
+    let (engine, target) = (
+        stage.engine().await,
+        stage.sleeper(&["--network", "bridge"]),
+    );
     let endpoint = look(&engine, &target).await.networks["bridge"].clone();
     let network = || "bridge".to_owned();
     let leave = Change::Disconnect { network: network() };

@@ -76,10 +76,14 @@ impl Stage {
             .with_executable_of(self.chaosrun.id())
     }
 
-    /// A container that runs this, with these options of `docker run`; its id.
+    /// A container that runs this, with these options of `docker run`; its id. In no network, unless they say so: the engine's own
+    /// one is everybody's.
     pub(crate) fn run(&self, options: &[&str], command: &[&str]) -> String {
         let label = format!("dockertest={}", self.name);
         let mut args = vec!["run", "-d", "--label", &label];
+        if !options.contains(&"--network") {
+            args.extend(["--network", "none"]);
+        }
         args.extend(options);
         args.push(&self.name);
         args.extend(command);

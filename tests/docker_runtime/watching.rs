@@ -31,15 +31,15 @@ async fn words(notices: &mut Receiver<Notice>, id: &str, last: &str) -> Vec<Stri
 #[tokio::test]
 async fn whatever_happens_after_the_start_is_seen() {
     let stage = Stage::set();
-    let (engine, target) = (stage.engine().await, stage.sleeper(&[]));
-    let network = stage.network(&[]);
+    let (engine, network) = (stage.engine().await, stage.network(&[]));
+    let target = stage.sleeper(&["--network", &network]);
     let mut notices = engine.watch().await.unwrap();
     // At once: the stream may not even be open yet.
     docker(["pause", &target.id]);
     docker(["unpause", &target.id]);
     docker(["exec", &target.id, "true"]);
-    docker(["network", "connect", &network, &target.id]);
     docker(["network", "disconnect", &network, &target.id]);
+    docker(["network", "connect", &network, &target.id]);
     let kill = Change::Signal {
         signal: Signal::KILL,
     };
@@ -49,8 +49,8 @@ async fn whatever_happens_after_the_start_is_seen() {
     let expected = [
         "pause",
         "unpause",
-        "connect",
         "disconnect",
+        "connect",
         "kill",
         "die",
         "start",

@@ -112,7 +112,7 @@ fn recovery_that_never_came() {
     let (row, why) = broken(stays_down, most(Window::All, Metric::Recovery, 5_000.0));
     assert_eq!(row.measured, None);
     assert!(matches!(row.interval_ms, Some((_, None))));
-    assert!(why.contains("took > 25.497s to recover from kill"), "{why}");
+    assert!(why.contains("took > 25.5s to recover from kill"), "{why}");
 }
 
 #[test]

@@ -3,9 +3,10 @@
 //! Changes alter its instances as Docker would, restart policies included; what it was asked to do is in its [`Memory::log`];
 //! and it fails where a test wants it to. It follows tokio's paused clock.
 
+mod example;
 mod world;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -15,12 +16,11 @@ use tokio::sync::mpsc;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
+pub use self::example::instance;
 use self::world::{Afterwards, World, refused, word};
 use super::{Notice, Output, Result, Runtime, RuntimeError, Scope};
 use crate::action::{Capability, Change, Subject};
-use crate::inventory::{
-    AGENT_LABEL, EngineFacts, Health, Instance, Inventory, RUN_LABEL, RestartPolicy, State,
-};
+use crate::inventory::{AGENT_LABEL, EngineFacts, Instance, Inventory, RUN_LABEL};
 
 /// As Docker waits before it starts a crashed container again.
 pub const RESTART_DELAY: Duration = Duration::from_millis(100);
@@ -42,34 +42,6 @@ pub struct Memory {
     tasks: TaskTracker,
     stop: CancellationToken,
     _stop_on_drop: DropGuard,
-}
-
-/// A running container with this name (and `<name>-id` as its id) in network `net`, that no policy restarts.
-pub fn instance(name: &str) -> Instance {
-    let endpoint = crate::inventory::Endpoint {
-        network_id: "net-id".into(),
-        address: "10.0.0.1".into(),
-        aliases: vec![name.into()],
-        ..crate::inventory::Endpoint::default()
-    };
-    Instance {
-        id: format!("{name}-id"),
-        name: name.into(),
-        image: "image:1".into(),
-        image_id: "sha256:0".into(),
-        labels: BTreeMap::new(),
-        project: None,
-        service: None,
-        number: None,
-        state: State::Running,
-        health: Health::Unchecked,
-        pid: Some(100),
-        started_at: "2026-01-01T00:00:00Z".into(),
-        restart_count: 0,
-        restart_policy: RestartPolicy::No,
-        networks: BTreeMap::from([("net".into(), endpoint)]),
-        network_mode: "net".into(),
-    }
 }
 
 impl Memory {
@@ -321,6 +293,7 @@ impl Runtime for Memory {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::inventory::{Health, RestartPolicy, State};
 
     fn subject(name: &str) -> Subject {
         Subject::of(&instance(name))
