@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use crate::play::Playing;
 use crate::proxy::Proxy;
-use crate::stage::{Playing, Stage};
+use crate::stage::Stage;
 use crate::with;
 
 fn start(stage: &Stage, proxy: &Proxy, scenario: &str) -> Playing {

@@ -58,6 +58,8 @@ impl Engine {
     fn start_again(&mut self) {
         // A killed one leaves its PID behind, which another process may have got.
         std::fs::remove_file(self.folder.path().join("pid")).ok();
+        // Its containerd dies with it, and where nobody reaps zombies still counts as running.
+        std::fs::remove_file(self.folder.path().join("exec/containerd/containerd.pid")).ok();
         self.daemon = daemon(self.folder.path(), self.keeps_containers);
         self.wait();
     }
@@ -111,7 +113,8 @@ impl Drop for Engine {
         let mine = self.folder.path().display().to_string();
         for mount in mounts.lines().filter_map(|line| line.split(' ').nth(1)) {
             if mount.starts_with(&mine) {
-                Command::new("umount").args(["-l", mount]).status().ok();
+                let umount = Command::new("umount").args(["-l", mount]).output();
+                umount.ok();
             }
         }
     }

@@ -3,7 +3,8 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
-use crate::stage::{Played, Stage};
+use crate::play::Played;
+use crate::stage::Stage;
 use crate::{BASE, PAUSE, with};
 
 /// Ends as inconclusive, says this, and has neither injected anything nor touched the container.
@@ -107,9 +108,13 @@ fn no_target_is_inconclusive_unless_it_may_be_skipped() {
     let stage = Stage::set();
     let web = stage.web("web", &[]);
     let nobody = with(PAUSE).replace("service = \"web\"", "service = \"wbe\"");
-    untouched(&stage, &nobody, "wbe");
+    untouched(
+        &stage,
+        &nobody,
+        "target web matches none of the system's 1 containers (web-1)",
+    );
     let protected = with(PAUSE) + "[limits]\nnever = [\"misfortune\"]\n";
-    untouched(&stage, &protected, "web");
+    untouched(&stage, &protected, "all of them are protected");
     let choice = with(PAUSE)
         + "[targets.ghost]\nname = \"^no-such-container$\"\non_empty = \"skip\"\n\
            [[steps]]\nname = \"ghost\"\nfor = \"1s\"\nfault.pause = { target = \"ghost\" }\n";
@@ -124,7 +129,7 @@ fn a_role_must_be_found_on_exactly_one() {
     let [a, b] = ["web", "b"].map(|name| stage.web(name, &[]));
     let scenario = with(PAUSE).replace(
         "service = \"web\"",
-        "label = \"misfortune={project}\"\nrole = { exec = [\"cat\", \"/role\"], equals = \"primary\" }",
+        "label = \"misfortune={project}\"\nrole = { exec = [\"cat\", \"/role\"], equals = \"primary\" }\npick = \"one\"",
     );
     let say = |container: &str, role: &str| {
         let script = format!("echo {role} > /role");
