@@ -42,6 +42,13 @@ pub fn leftovers(dir: &Path) -> io::Result<Vec<(PathBuf, Leftover)>> {
             Err(error) if busy_or_gone(&error) => {}
             Err(error) => return Err(error),
         }
+            // Its reaper is at it: until that is done, it is left over.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && !owner_lives(&path) => {
+                let left = Journal::peek(&path).unwrap_or_default();
+                if !left.is_empty() {
+                    found.push((path, left));
+                }
+            }
     }
     Ok(found)
 }
