@@ -82,9 +82,21 @@ impl Run {
             () = self.clean_up() => {}
             _ = stop.reached(3) => {}
         }
-        self.recorder.note(Event::Ended);
         let settled = self.journal.leftover().is_ok_and(|left| left.is_empty());
         let path = self.journal.path().to_owned();
+        if !settled {
+            // The report must say what the exit code will.
+            let evidence = format!(
+                "the journal {} is kept, for not all of it is known to be undone",
+                self.journal.path().display()
+            );
+            let proof = Proof {
+                holds: false,
+                evidence,
+            };
+            self.recorder.note(Event::TornDown { proof });
+        }
+        self.recorder.note(Event::Ended);
         let closed = settled && self.journal.close().is_ok();
         if closed && let Some(reaper) = reaper {
             // One that is gone already has nothing to do any more.
