@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, join_all};
 use tokio::time::{sleep, timeout};
 
-use super::journal::{Journal, Leftover, Line};
-use super::undo::undo_all;
-use crate::action::Action;
+use super::journal::{Journal, Leftover, Line, Project};
+use super::undo::{undo, undo_all, wait_for};
+use crate::action::{Action, Condition};
 use crate::runtime::{Result as RuntimeResult, Runtime};
 
 /// Opens the engine at an endpoint on behalf of a run.
@@ -19,6 +19,9 @@ pub type Connect =
 
 /// How long somebody else who is at it is waited for.
 const PATIENCE: Duration = Duration::from_secs(40);
+
+/// What the engine needs beyond a stop's grace, to kill and to say so.
+const LANDING: Duration = Duration::from_secs(2);
 
 /// What was found in one journal and what became of it.
 #[derive(Debug, Default)]
@@ -39,9 +42,6 @@ pub fn leftovers(dir: &Path) -> io::Result<Vec<(PathBuf, Leftover)>> {
     for path in journals(dir)? {
         match Journal::adopt(&path) {
             Ok(journal) => found.push((path, journal.leftover()?)),
-            Err(error) if busy_or_gone(&error) => {}
-            Err(error) => return Err(error),
-        }
             // Its reaper is at it: until that is done, it is left over.
             Err(error) if error.kind() == io::ErrorKind::WouldBlock && !owner_lives(&path) => {
                 let left = Journal::peek(&path).unwrap_or_default();
@@ -49,6 +49,9 @@ pub fn leftovers(dir: &Path) -> io::Result<Vec<(PathBuf, Leftover)>> {
                     found.push((path, left));
                 }
             }
+            Err(error) if busy_or_gone(&error) => {}
+            Err(error) => return Err(error),
+        }
     }
     Ok(found)
 }
@@ -174,7 +177,21 @@ async fn undo_actions(
         .iter()
         .map(|(_, _, action)| action.clone())
         .collect();
-    let results = undo_all(runtime, &actions, false).await;
+    let late = join_all(actions.iter().map(|action| may_land_late(runtime, action))).await;
+    let mut results = undo_all(runtime, &actions, false).await;
+    let landed = actions.iter().zip(&late).zip(&mut results);
+    join_all(
+        landed
+            .filter(|((_, late), _)| **late)
+            .map(|((action, _), undone)| async move {
+                let within = action.change.lands_within() + LANDING;
+                let down = wait_for(runtime, &action.subject, &Condition::Down, within).await;
+                if down.is_ok() {
+                    *undone = undo(runtime, action, false).await;
+                }
+            }),
+    )
+    .await;
     for ((id, step, action), undone) in left.actions.iter().zip(results) {
         let sentence = format!(
             "{}, step {step}: {}",
@@ -188,6 +205,19 @@ async fn undo_actions(
         }
     }
     Ok(())
+}
+
+/// Its run may have died while the engine was at it: what is as if nothing had been done can still come to pass.
+async fn may_land_late(runtime: &dyn Runtime, action: &Action) -> bool {
+    !action.change.lands_within().is_zero()
+        && wait_for(
+            runtime,
+            &action.subject,
+            &Condition::Running,
+            Duration::ZERO,
+        )
+        .await
+        .is_ok()
 }
 
 async fn take_down(

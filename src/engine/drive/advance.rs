@@ -154,10 +154,14 @@ impl Drive<'_> {
 
     /// Everything in force is reverted at once; what is under way is waited for, not for long.
     pub(super) fn advance_halting(&mut self, now: Micros, since: Micros) -> Next {
-        let overdue = now >= since + micros(STOP_WAITS);
+        // A container that is still being stopped looks as if it needed no undo.
+        let overdue = |progress: &Progress| {
+            let lands = progress.actions.iter().map(|a| a.change.lands_within());
+            now >= since + micros(STOP_WAITS + lands.max().unwrap_or_default())
+        };
         let ripe = |progress: &Progress| match progress.state {
             State::Active { .. } => true,
-            State::Injecting => overdue,
+            State::Injecting => overdue(progress),
             _ => false,
         };
         let steps: Vec<usize> = (0..self.steps.len())
