@@ -5,13 +5,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::inject;
-use super::journal::Line;
-use super::lock;
+use super::journal::{Line, Project};
+use super::lock::{self, LockError};
 use super::run::{Go, Ready, Run, told};
 use crate::action::{Action, Subject};
 use crate::history::{Event, Impediment, Member};
 use crate::inventory::{Instance, Inventory};
 use crate::plan::preview;
+use crate::plan::select::matches;
 use crate::runtime::Scope;
 use crate::scenario::{OnEmpty, Step, System};
 
@@ -95,7 +96,13 @@ impl Run {
             let candidates = match self.candidates(&step, before) {
                 Ok(candidates) => candidates,
                 Err(None) => continue,
-                Err(Some(why)) => return Err(self.impeded(Impediment::Target, why)),
+                Err(Some(why)) => {
+                    let held = self.held(&step, before);
+                    return Err(match held {
+                        None => self.impeded(Impediment::Target, why),
+                        Some(held) => self.impeded(Impediment::Locked, format!("{why}: {held}")),
+                    });
+                }
             };
             let lowered: Vec<Result<Vec<Action>, String>> = candidates
                 .iter()
@@ -135,6 +142,15 @@ impl Run {
         step: &Step,
         inventory: &Inventory,
     ) -> Result<Vec<Instance>, Option<String>> {
+    /// A target that is not as it should be because another run is at it.
+    fn held(&self, step: &Step, inventory: &Inventory) -> Option<LockError> {
+        let target = self.scenario.target(step.fault.target())?;
+        let matching = inventory.instances.iter().filter(|i| matches(target, i));
+        matching
+            .filter_map(|one| lock::take(&self.lock_dir, &Subject::of(one), &self.id).err())
+            .find(|error| matches!(error, LockError::Taken { .. }))
+    }
+
         let Some(target) = self.scenario.target(step.fault.target()) else {
             return Err(Some(format!(
                 "step {}: there is no target {}",
