@@ -73,7 +73,10 @@ impl Run {
             self.write_down(&[Line::Project {
                 name: project.clone(),
             }])?;
-            self.project = Some(project.clone());
+            self.project = Some(Project {
+                name: project.clone(),
+                up: false,
+            });
         }
         let runtime = Arc::clone(&self.runtime);
         let up = self
@@ -84,6 +87,9 @@ impl Run {
             self.write_down(&[Line::ProjectUp {
                 name: project.clone(),
             }])?;
+            self.project
+                .iter_mut()
+                .for_each(|project| project.up = true);
         }
         Ok(Scope::Project(project))
     }
@@ -136,12 +142,6 @@ impl Run {
         ready.map_err(|error| self.impeded(Impediment::Fault, told(&error)))
     }
 
-    /// Whom a step may hit; `None` if there is nobody and that is fine.
-    fn candidates(
-        &self,
-        step: &Step,
-        inventory: &Inventory,
-    ) -> Result<Vec<Instance>, Option<String>> {
     /// A target that is not as it should be because another run is at it.
     fn held(&self, step: &Step, inventory: &Inventory) -> Option<LockError> {
         let target = self.scenario.target(step.fault.target())?;
@@ -151,6 +151,12 @@ impl Run {
             .find(|error| matches!(error, LockError::Taken { .. }))
     }
 
+    /// Whom a step may hit; `None` if there is nobody and that is fine.
+    fn candidates(
+        &self,
+        step: &Step,
+        inventory: &Inventory,
+    ) -> Result<Vec<Instance>, Option<String>> {
         let Some(target) = self.scenario.target(step.fault.target()) else {
             return Err(Some(format!(
                 "step {}: there is no target {}",

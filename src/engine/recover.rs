@@ -227,16 +227,7 @@ async fn take_down(
     report: &mut Recovered,
 ) -> io::Result<()> {
     for project in &left.projects {
-        // A Compose tool that outlived its run for a moment may still be creating containers.
-        let rounds = if project.up { 1 } else { 4 };
-        let mut outcome = Ok(());
-        for round in 0..rounds {
-            if round > 0 {
-                sleep(Duration::from_millis(500)).await;
-            }
-            outcome = runtime.down(&project.name).await;
-        }
-        match outcome {
+        match down(runtime, project).await {
             Err(error) => report.failed.push(error.to_string()),
             Ok(()) => {
                 journal.append(&[Line::ProjectDown {
@@ -249,4 +240,17 @@ async fn take_down(
         }
     }
     Ok(())
+}
+
+/// Takes a system down. What was still being made for one that is not up yet may appear a moment after its Compose tool has ended.
+pub(super) async fn down(runtime: &dyn Runtime, project: &Project) -> RuntimeResult<()> {
+    let rounds = if project.up { 1 } else { 4 };
+    let mut outcome = Ok(());
+    for round in 0..rounds {
+        if round > 0 {
+            sleep(Duration::from_millis(500)).await;
+        }
+        outcome = runtime.down(&project.name).await;
+    }
+    outcome
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use super::drive::Drive;
-use super::journal::{Journal, Line};
+use super::journal::{Journal, Line, Project};
 use super::lock::Lock;
 use super::reaper::Reaper;
 use super::recorder::{Observer, Recorder};
@@ -100,7 +100,7 @@ pub(super) struct Run {
     pub lock_dir: PathBuf,
     pub locks: Vec<Lock>,
     /// A system that this run brought up and has to take down.
-    pub project: Option<String>,
+    pub project: Option<Project>,
     /// Ids of containers that it has changed.
     pub touched: BTreeSet<String>,
 }
