@@ -130,6 +130,14 @@ impl Change {
         matches!(self, Self::Crash { .. }).then_some(Capability::Crash)
     }
 
+    /// How long after it was asked for, and whether or not anybody still waits for the answer, the engine may do it.
+    pub fn lands_within(&self) -> Duration {
+        match self {
+            Self::Stop { grace } => *grace,
+            _ => Duration::ZERO,
+        }
+    }
+
     /// As a phrase for plans, reports and errors: `pause`, `send SIGKILL through the engine`.
     pub fn phrase(&self) -> String {
         match self {

@@ -192,6 +192,14 @@ impl Journal {
         Ok(Leftover::read(&text))
     }
 
+    /// What one that somebody else is responsible for says is still to be undone.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn peek(path: &Path) -> io::Result<Leftover> {
+        Ok(Leftover::read(&std::fs::read_to_string(path)?))
+    }
+
     /// Everything is undone: the file has served.
     ///
     /// # Errors

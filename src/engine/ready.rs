@@ -5,13 +5,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::inject;
-use super::journal::Line;
-use super::lock;
+use super::journal::{Line, Project};
+use super::lock::{self, LockError};
 use super::run::{Go, Ready, Run, told};
 use crate::action::{Action, Subject};
 use crate::history::{Event, Impediment, Member};
 use crate::inventory::{Instance, Inventory};
 use crate::plan::preview;
+use crate::plan::select::matches;
 use crate::runtime::Scope;
 use crate::scenario::{OnEmpty, Step, System};
 
@@ -72,7 +73,10 @@ impl Run {
             self.write_down(&[Line::Project {
                 name: project.clone(),
             }])?;
-            self.project = Some(project.clone());
+            self.project = Some(Project {
+                name: project.clone(),
+                up: false,
+            });
         }
         let runtime = Arc::clone(&self.runtime);
         let up = self
@@ -83,6 +87,9 @@ impl Run {
             self.write_down(&[Line::ProjectUp {
                 name: project.clone(),
             }])?;
+            self.project
+                .iter_mut()
+                .for_each(|project| project.up = true);
         }
         Ok(Scope::Project(project))
     }
@@ -96,7 +103,13 @@ impl Run {
             let candidates = match self.candidates((index, &step), before, &mut ever) {
                 Ok(candidates) => candidates,
                 Err(None) => continue,
-                Err(Some(why)) => return Err(self.impeded(Impediment::Target, why)),
+                Err(Some(why)) => {
+                    let held = self.held(&step, before);
+                    return Err(match held {
+                        None => self.impeded(Impediment::Target, why),
+                        Some(held) => self.impeded(Impediment::Locked, format!("{why}: {held}")),
+                    });
+                }
             };
             let lowered: Vec<Result<Vec<Action>, String>> = candidates
                 .iter()
@@ -140,6 +153,16 @@ impl Run {
             self.locks.insert(subject.id.clone(), lock);
         }
         Ok(())
+    }
+
+    /// A target that is not as it should be because another run is at it.
+    fn held(&self, step: &Step, inventory: &Inventory) -> Option<LockError> {
+        let target = self.scenario.target(step.fault.target())?;
+        let matching = inventory.instances.iter().filter(|i| matches(target, i));
+        matching
+            .filter(|one| !self.locks.contains_key(&one.id))
+            .filter_map(|one| lock::take(&self.lock_dir, &Subject::of(one), &self.id).err())
+            .find(|error| matches!(error, LockError::Taken { .. }))
     }
 
     /// Whom a step may hit; `None` if there is nobody and that is fine.

@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, join_all};
 use tokio::time::{sleep, timeout};
 
-use super::journal::{Journal, Leftover, Line};
-use super::undo::undo_all;
-use crate::action::Action;
+use super::journal::{Journal, Leftover, Line, Project};
+use super::undo::{undo, undo_all, wait_for};
+use crate::action::{Action, Condition};
 use crate::runtime::{Result as RuntimeResult, Runtime};
 
 /// Opens the engine at an endpoint on behalf of a run.
@@ -19,6 +19,9 @@ pub type Connect =
 
 /// How long somebody else who is at it is waited for.
 const PATIENCE: Duration = Duration::from_secs(40);
+
+/// What the engine needs beyond a stop's grace, to kill and to say so.
+const LANDING: Duration = Duration::from_secs(2);
 
 /// What was found in one journal and what became of it.
 #[derive(Debug, Default)]
@@ -39,6 +42,13 @@ pub fn leftovers(dir: &Path) -> io::Result<Vec<(PathBuf, Leftover)>> {
     for path in journals(dir)? {
         match Journal::adopt(&path) {
             Ok(journal) => found.push((path, journal.leftover()?)),
+            // Its reaper is at it: until that is done, it is left over.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && !owner_lives(&path) => {
+                let left = Journal::peek(&path).unwrap_or_default();
+                if !left.is_empty() {
+                    found.push((path, left));
+                }
+            }
             Err(error) if busy_or_gone(&error) => {}
             Err(error) => return Err(error),
         }
@@ -185,7 +195,21 @@ async fn undo_actions(
         .iter()
         .map(|(_, _, action)| action.clone())
         .collect();
-    let results = undo_all(runtime, &actions, false).await;
+    let late = join_all(actions.iter().map(|action| may_land_late(runtime, action))).await;
+    let mut results = undo_all(runtime, &actions, false).await;
+    let landed = actions.iter().zip(&late).zip(&mut results);
+    join_all(
+        landed
+            .filter(|((_, late), _)| **late)
+            .map(|((action, _), undone)| async move {
+                let within = action.change.lands_within() + LANDING;
+                let down = wait_for(runtime, &action.subject, &Condition::Down, within).await;
+                if down.is_ok() {
+                    *undone = undo(runtime, action, false).await;
+                }
+            }),
+    )
+    .await;
     for ((id, step, action), undone) in left.actions.iter().zip(results) {
         let sentence = format!(
             "{}, step {step}: {}",
@@ -202,6 +226,19 @@ async fn undo_actions(
     Ok(())
 }
 
+/// Its run may have died while the engine was at it: what is as if nothing had been done can still come to pass.
+async fn may_land_late(runtime: &dyn Runtime, action: &Action) -> bool {
+    !action.change.lands_within().is_zero()
+        && wait_for(
+            runtime,
+            &action.subject,
+            &Condition::Running,
+            Duration::ZERO,
+        )
+        .await
+        .is_ok()
+}
+
 async fn take_down(
     journal: &mut Journal,
     runtime: &dyn Runtime,
@@ -209,16 +246,7 @@ async fn take_down(
     report: &mut Recovered,
 ) -> io::Result<()> {
     for project in &left.projects {
-        // A Compose tool that outlived its run for a moment may still be creating containers.
-        let rounds = if project.up { 1 } else { 4 };
-        let mut outcome = Ok(());
-        for round in 0..rounds {
-            if round > 0 {
-                sleep(Duration::from_millis(500)).await;
-            }
-            outcome = runtime.down(&project.name).await;
-        }
-        match outcome {
+        match down(runtime, project).await {
             Err(error) => report.failed.push(error.to_string()),
             Ok(()) => {
                 journal.append(&[Line::ProjectDown {
@@ -231,4 +259,17 @@ async fn take_down(
         }
     }
     Ok(())
+}
+
+/// Takes a system down. What was still being made for one that is not up yet may appear a moment after its Compose tool has ended.
+pub(super) async fn down(runtime: &dyn Runtime, project: &Project) -> RuntimeResult<()> {
+    let rounds = if project.up { 1 } else { 4 };
+    let mut outcome = Ok(());
+    for round in 0..rounds {
+        if round > 0 {
+            sleep(Duration::from_millis(500)).await;
+        }
+        outcome = runtime.down(&project.name).await;
+    }
+    outcome
 }

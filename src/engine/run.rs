@@ -9,7 +9,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use super::drive::Drive;
-use super::journal::{Journal, Line};
+use super::journal::{Journal, Line, Project};
 use super::lock::Lock;
 use super::reaper::Reaper;
 use super::recorder::{Observer, Recorder};
@@ -102,7 +102,7 @@ pub(super) struct Run {
     /// By the container's id.
     pub locks: BTreeMap<String, Lock>,
     /// A system that this run brought up and has to take down.
-    pub project: Option<String>,
+    pub project: Option<Project>,
     /// Ids of containers that it has changed.
     pub touched: BTreeSet<String>,
     /// Those among them that the scenario wants to be left as they are then.

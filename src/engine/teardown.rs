@@ -8,6 +8,7 @@ use tokio::time::{sleep, timeout};
 
 use super::journal::Line;
 use super::reaper::Reaper;
+use super::recover::down;
 use super::run::{Finished, Run, told};
 use super::signals::Stop;
 use super::undo::{BUDGET, undo_all};
@@ -83,6 +84,19 @@ impl Run {
             self.recorder.note(Event::Interrupted { by: by.into() });
         }
         let settled = self.journal.leftover().is_ok_and(|left| left.is_empty());
+        if !settled {
+            // The report must say what the exit code will.
+            let evidence = format!(
+                "the journal {} is kept, for not all of it is known to be undone",
+                self.journal.path().display()
+            );
+            let proof = Proof {
+                holds: false,
+                evidence,
+            };
+            self.recorder.note(Event::TornDown { proof });
+        }
+        self.recorder.note(Event::Ended);
         let path = self.journal.path().to_owned();
         let closed = settled && self.journal.close().is_ok();
         if closed && let Some(reaper) = reaper {
@@ -101,16 +115,15 @@ impl Run {
         let mut evidence = Vec::new();
         let mut holds = true;
         if let Some(project) = self.project.take() {
-            match bounded(runtime.down(&project)).await {
+            let name = project.name.clone();
+            match bounded(down(&*runtime, &project)).await {
                 Ok(()) => {
-                    evidence.push(format!("system {project} taken down"));
-                    holds &= self
-                        .write_down(&[Line::ProjectDown { name: project }])
-                        .is_ok();
+                    evidence.push(format!("system {name} taken down"));
+                    holds &= self.write_down(&[Line::ProjectDown { name }]).is_ok();
                 }
                 Err(why) => {
                     holds = false;
-                    evidence.push(format!("system {project} could not be taken down: {why}"));
+                    evidence.push(format!("system {name} could not be taken down: {why}"));
                 }
             }
         }

@@ -186,10 +186,14 @@ impl Drive<'_> {
         if self.run.stop.now().signals >= 3 {
             return Next::End;
         }
-        let overdue = now >= since + micros(STOP_WAITS);
+        // A container that is still being stopped looks as if it needed no undo.
+        let overdue = |progress: &Progress| {
+            let lands = progress.actions.iter().map(|a| a.change.lands_within());
+            now >= since + micros(STOP_WAITS + lands.max().unwrap_or_default())
+        };
         let ripe = |progress: &Progress| match progress.state {
             State::Active { .. } => true,
-            State::Injecting => overdue,
+            State::Injecting => overdue(progress),
             // The system had been given time that there is no longer.
             State::Reverting { patient } => patient,
             _ => false,
