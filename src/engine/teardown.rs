@@ -96,7 +96,6 @@ impl Run {
             };
             self.recorder.note(Event::TornDown { proof });
         }
-        self.recorder.note(Event::Ended);
         let path = self.journal.path().to_owned();
         let closed = settled && self.journal.close().is_ok();
         if closed && let Some(reaper) = reaper {

@@ -72,9 +72,15 @@ impl Template {
 impl Secrets {
     /// `text` with every secret's value replaced by its name in stars.
     pub fn redact(&self, text: &str) -> String {
-        self.0
+        let mut longest_first: Vec<_> = self
+            .0
             .iter()
             .filter(|(_, value)| !value.is_empty())
+            .collect();
+        // One that is part of another must not leave the rest of it in clear.
+        longest_first.sort_by_key(|(_, value)| std::cmp::Reverse(value.len()));
+        longest_first
+            .into_iter()
             .fold(text.to_owned(), |text, (name, value)| {
                 text.replace(value.as_str(), &format!("***{name}***"))
             })
@@ -84,5 +90,21 @@ impl Secrets {
 impl std::fmt::Debug for Secrets {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_that_begins_another_gives_nothing_of_it_away() {
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let secrets = Secrets(BTreeMap::from([
+            pair("a", "tok"),
+            pair("b", "token-42"),
+            pair("c", ""),
+        ]));
+        assert_eq!(secrets.redact("tok token-42 none"), "***a*** ***b*** none");
     }
 }
