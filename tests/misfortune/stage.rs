@@ -264,16 +264,17 @@ impl Stage {
     /// What is on the engine of Compose projects whose name begins with this stage's stack.
     pub(crate) fn of_stack(&self, stack: &str) -> Vec<String> {
         let names = [
-            self.docker([
+            self.try_docker([
                 "ps",
                 "-a",
                 "--format",
                 "{{.Label \"com.docker.compose.project\"}}/{{.Names}}",
             ]),
-            self.docker(["network", "ls", "--format", "{{.Name}}"]),
+            self.try_docker(["network", "ls", "--format", "{{.Name}}"]),
         ];
         names
             .iter()
+            .flatten()
             .flat_map(|text| text.lines())
             .filter(|name| name.starts_with(stack))
             .map(str::to_owned)
@@ -297,6 +298,12 @@ impl Stage {
 
 impl Drop for Stage {
     fn drop(&mut self) {
+        // What chaosrun should have taken down itself, should it not have.
+        for left in self.of_stack(&format!("{}-", self.name)) {
+            if let Some((project, _)) = left.split_once('/') {
+                self.clear(&format!("com.docker.compose.project={project}"));
+            }
+        }
         self.clear(&format!("misfortune={}", self.name));
         self.try_docker(["rmi", "-f", &self.name]);
         for path in self.journals() {
