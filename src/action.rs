@@ -134,6 +134,10 @@ impl Change {
     pub fn lands_within(&self) -> Duration {
         match self {
             Self::Stop { grace } => *grace,
+            // A process may take its time to end, where it is asked to.
+            Self::Signal { signal } | Self::Crash { signal } if *signal != Signal::KILL => {
+                Duration::from_secs(10)
+            }
             _ => Duration::ZERO,
         }
     }

@@ -63,6 +63,9 @@ pub struct Instance {
     /// How often the restart policy has started it again.
     pub restart_count: u64,
     pub restart_policy: RestartPolicy,
+    /// The engine removes it once it ends (`docker run --rm`).
+    #[serde(default)]
+    pub auto_remove: bool,
     /// By network name.
     pub networks: BTreeMap<String, Endpoint>,
     /// `host`, `bridge`, `container:<id>`, or a network's name.

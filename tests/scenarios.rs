@@ -76,6 +76,7 @@ fn instance(service: &str, number: u32) -> Instance {
         started_at: "2026-01-01T00:00:00Z".into(),
         restart_count: 0,
         restart_policy: RestartPolicy::No,
+        auto_remove: false,
         networks: BTreeMap::from([("stack_net".into(), Endpoint::default())]),
         network_mode: "stack_net".into(),
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 
 use super::{code, places, term};
-use crate::engine::recover::{Connect, Recovered, leftovers, recover_all};
+use crate::engine::recover::{Connect, Recovered, leftovers, recover_all, recover_own};
 use crate::runtime::{Result as RuntimeResult, Runtime, docker::Docker};
 
 pub(super) async fn main(list: bool) -> u8 {
@@ -33,7 +33,7 @@ pub(super) async fn main(list: bool) -> u8 {
 
 /// What a run that panicked has left.
 pub(super) async fn own() {
-    if let Ok(all) = recover_all(&places::state_dir(), &*connect()).await {
+    if let Ok(all) = recover_own(&places::state_dir(), &*connect()).await {
         tell(&all);
     }
 }

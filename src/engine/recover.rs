@@ -103,10 +103,21 @@ pub async fn recover_all(dir: &Path, connect: &Connect) -> io::Result<Vec<Recove
 
 /// Is the run itself still there? If not, whoever holds its journal is its reaper.
 fn owner_lives(path: &Path) -> bool {
-    let pid = Journal::owner(path);
-    pid.is_some_and(|pid| {
-        pid != std::process::id() && Path::new("/proc").join(pid.to_string()).exists()
-    })
+    Journal::owner(path).is_some_and(|pid| Path::new("/proc").join(pid.to_string()).exists())
+}
+
+/// Recovers what this very process has left: it has panicked, and its reaper may be at it already.
+///
+/// # Errors
+/// The file system's.
+pub async fn recover_own(dir: &Path, connect: &Connect) -> io::Result<Vec<Recovered>> {
+    let mut all = Vec::new();
+    for path in journals(dir)? {
+        if Journal::owner(&path) == Some(std::process::id()) {
+            all.extend(recover_file(&path, connect, PATIENCE).await?);
+        }
+    }
+    Ok(all)
 }
 
 /// Recovers one journal, waiting up to `patience` for its owner to let go of it; `None` if there is nothing left to do.

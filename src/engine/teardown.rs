@@ -1,5 +1,6 @@
 //! After the probes: is the world as it was, and is everything gone that this run brought into it?
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +23,7 @@ use crate::units::format_duration;
 impl Run {
     /// Compares before and after. Differences are given time to go: a container that was started again is not healthy at once.
     pub(super) async fn look_at_the_world(&mut self, before: &Inventory, scope: &Scope) {
+        let before = &concerned(before, scope, &self.touched);
         let patience = patience(self.stop.clone(), self.scenario.timing.recovery);
         tokio::pin!(patience);
         loop {
@@ -174,6 +176,21 @@ async fn patience(mut stop: Stop, recovery: Duration) {
         () = hurry => {}
         _ = second.reached(2) => {}
     }
+}
+
+/// What a run answers for. Where the system is a whole engine, containers that have no part in it come and go as they please:
+/// what was hit counts, with the Compose projects that it belongs to.
+fn concerned(before: &Inventory, scope: &Scope, touched: &BTreeSet<String>) -> Inventory {
+    let mut before = before.clone();
+    if *scope == Scope::Engine {
+        let hit = before.instances.iter().filter(|i| touched.contains(&i.id));
+        let projects: BTreeSet<String> = hit.filter_map(|i| i.project.clone()).collect();
+        before.instances.retain(|instance| {
+            let of_one = |project| projects.contains(project);
+            touched.contains(&instance.id) || instance.project.as_ref().is_some_and(of_one)
+        });
+    }
+    before
 }
 
 async fn bounded<T>(work: impl Future<Output = RuntimeResult<T>>) -> Result<T, String> {

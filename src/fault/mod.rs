@@ -12,7 +12,7 @@ mod testing;
 
 use std::time::Duration;
 
-use crate::action::Action;
+use crate::action::{Action, Change, Undo};
 use crate::inventory::{Instance, State};
 use crate::scenario::cursor::Cursor;
 
@@ -151,14 +151,34 @@ impl Fault {
         if instance.state != State::Running {
             return Err(not_running(self.kind(), instance));
         }
-        match self {
-            Self::Kill(kill) => kill.lower(instance),
-            Self::Stop(stop) => Ok(stop.lower(instance)),
-            Self::Restart(restart) => Ok(restart.lower(instance)),
-            Self::Pause(_) => Ok(pause::lower(instance)),
-            Self::Disconnect(disconnect) => disconnect.lower(instance),
+        let actions = match self {
+            Self::Kill(kill) => kill.lower(instance)?,
+            Self::Stop(stop) => stop.lower(instance),
+            Self::Restart(restart) => restart.lower(instance),
+            Self::Pause(_) => pause::lower(instance),
+            Self::Disconnect(disconnect) => disconnect.lower(instance)?,
+        };
+        if instance.auto_remove && actions.iter().any(wants_a_start) {
+            return Err(format!(
+                "cannot {} {}: it was run with --rm, so the engine removes it once it ends and it cannot be started again; \
+                 run it without --rm, or say `restore = \"none\"`",
+                self.kind(),
+                instance.identity()
+            ));
         }
+        Ok(actions)
     }
+}
+
+fn wants_a_start(action: &Action) -> bool {
+    matches!(
+        action.undo,
+        Undo::Await { .. }
+            | Undo::Change {
+                change: Change::Start,
+                ..
+            }
+    )
 }
 
 fn not_running(kind: &str, instance: &Instance) -> String {
@@ -191,6 +211,23 @@ fn read_target(table: &mut Cursor<'_>) -> Option<String> {
 mod tests {
     use super::testing::{instance, read};
     use super::*;
+
+    #[test]
+    fn what_cannot_be_started_again_is_not_ended() {
+        let mut gone_once_ended = instance();
+        gone_once_ended.auto_remove = true;
+        let lower = |text: &str| read(text).lower(&gone_once_ended);
+        for ends in ["kill", "stop", "restart"] {
+            let why = lower(&format!("{ends} = {{ target = \"t\" }}")).unwrap_err();
+            assert!(why.contains("it was run with --rm"), "{why}");
+        }
+        for spares in [
+            "pause = { target = \"t\" }",
+            "kill = { target = \"t\", restore = \"none\" }",
+        ] {
+            assert!(lower(spares).is_ok(), "{spares}");
+        }
+    }
 
     #[test]
     fn every_kind_reads_and_knows_its_name_and_target() {

@@ -39,6 +39,7 @@ pub(super) fn instance() -> Instance {
         started_at: "2026-01-01T00:00:00Z".into(),
         restart_count: 0,
         restart_policy: RestartPolicy::No,
+        auto_remove: false,
         networks: [("shop_default".to_owned(), endpoint("10.0.0.2"))].into(),
         network_mode: "shop_default".into(),
     }

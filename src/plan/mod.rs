@@ -40,6 +40,7 @@ pub(crate) mod tests {
             started_at: "2026-01-01T00:00:00Z".into(),
             restart_count: 0,
             restart_policy: RestartPolicy::No,
+            auto_remove: false,
             networks: BTreeMap::new(),
             network_mode: "shop_default".into(),
         }

@@ -1,6 +1,6 @@
 //! Undos that the engine refuses, and what the world looks like in the end.
 
-use chaosrun::inventory::State;
+use chaosrun::inventory::{Instance, State};
 use chaosrun::runtime::memory::Failure;
 
 use crate::stage::{after, pause_a, stage, step, watch_a};
@@ -108,7 +108,31 @@ async fn a_bystander_that_comes_back_in_time_is_fine() {
 }
 
 fn stage_with_c() -> crate::stage::Stage {
-    crate::stage::stage_of(["a", "b", "c"].map(chaosrun::runtime::memory::instance))
+    stage_with_c_of(Some("shop"))
+}
+
+/// `a`, which is hit, belongs to a Compose project; does `c`?
+fn stage_with_c_of(project: Option<&str>) -> crate::stage::Stage {
+    crate::stage::stage_of(["a", "b", "c"].map(|name| Instance {
+        project: if name == "c" {
+            project.map(Into::into)
+        } else {
+            Some("shop".into())
+        },
+        ..chaosrun::runtime::memory::instance(name)
+    }))
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_has_no_part_in_the_system_may_go() {
+    let stage = stage_with_c_of(None);
+    let outcome = stage
+        .run_while(&pause_a("3s"), async {
+            after(5.0).await;
+            stage.engine.crash("c-id");
+        })
+        .await;
+    outcome.passes();
 }
 
 #[tokio::test(start_paused = true)]

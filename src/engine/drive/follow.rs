@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::{Done, Drive, STOP_WAITS, State};
-use crate::action::{Action, Subject};
+use crate::action::{Action, Condition, Subject};
 use crate::engine::inject::{apply_one, look_at};
 use crate::engine::undo::{LOOK_WITHIN, wait_for};
 use crate::history::{Event, Proof};
@@ -161,6 +161,14 @@ async fn give_back(runtime: &dyn Runtime, action: &Action) -> Option<Proof> {
         return None;
     }
     let seen = match apply_one(runtime, action).await {
+        // It has died meanwhile. Should it come back, it is looked at again.
+        Err(_)
+            if wait_for(runtime, subject, &Condition::Running, Duration::ZERO)
+                .await
+                .is_err() =>
+        {
+            return None;
+        }
         Err(why) => Err(why),
         Ok(()) => wait_for(runtime, subject, effect, STOP_WAITS).await,
     };

@@ -78,6 +78,7 @@ fn instance(service: &str, number: u32, spec: &Value) -> Instance {
         started_at: String::new(),
         restart_count: 0,
         restart_policy: policy(text("restart").as_deref()),
+        auto_remove: false,
         networks: networks(spec),
         network_mode: text("network_mode").unwrap_or_default(),
     }

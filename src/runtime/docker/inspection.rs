@@ -56,6 +56,7 @@ struct Config {
 struct Host {
     network_mode: Maybe<String>,
     restart_policy: Maybe<Policy>,
+    auto_remove: Maybe<bool>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -123,6 +124,7 @@ impl Inspection {
             started_at: standing.started_at.unwrap_or_default(),
             restart_count: self.restart_count.unwrap_or_default(),
             restart_policy: host.restart_policy.unwrap_or_default().read(),
+            auto_remove: host.auto_remove.unwrap_or_default(),
             networks: networks
                 .unwrap_or_default()
                 .into_iter()

@@ -27,6 +27,7 @@ pub fn instance(name: &str) -> Instance {
         started_at: "2026-01-01T00:00:00Z".into(),
         restart_count: 0,
         restart_policy: RestartPolicy::No,
+        auto_remove: false,
         networks: BTreeMap::from([("net".into(), endpoint)]),
         network_mode: "net".into(),
     }
