@@ -67,9 +67,10 @@ fn a_revert_that_fails_is_dirty() {
         .says("chaosrun recover");
     assert_eq!(played.report()["verdict"], "dirty");
     assert_eq!(played.report()["steps"][0]["revert"]["verified"], false);
-    let (code, said) = stage.recover(&["--list"]);
-    assert_eq!(code, Some(0));
-    assert!(said.contains("victim-1: start"), "{said}");
+    // Nothing of the fault is left with the container: the next run is not held up by it.
+    let (code, said) = stage.recover(&[]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(stage.journals().is_empty());
 }
 
 #[test]

@@ -253,6 +253,9 @@ impl Drive<'_> {
         }
         self.steps[step].state = State::Over;
         self.steps[step].over = Some(at);
+        self.stale
+            .extend(newest_first.into_iter().map(|a| a.subject.id));
+        self.look_again();
     }
 }
 

@@ -99,8 +99,6 @@ enum Done {
         steps: Vec<(usize, Vec<Undone>)>,
         /// Targets that were found without their fault when its time was over, and what was seen.
         lost: Vec<(usize, Subject, String)>,
-        /// Its targets afterwards.
-        seen: Vec<(String, Option<Instance>)>,
     },
     Reapplied {
         step: usize,
@@ -280,8 +278,7 @@ impl<'a> Drive<'a> {
         match done {
             Done::Resolved { step, answer } => self.on_resolved(step, answer),
             Done::Applied { step, outcome } => self.on_applied(step, outcome),
-            Done::Reverted { steps, lost, seen } => {
-                self.on_looked(seen, None);
+            Done::Reverted { steps, lost } => {
                 for (step, subject, seen) in lost {
                     let why = format!("at the end of its step it was found without it: {seen}");
                     self.note_lost(step, subject, why);

@@ -1,6 +1,6 @@
 //! Taking steps back, as a task beside the loop.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use tokio::time::sleep;
@@ -8,7 +8,8 @@ use tokio::time::sleep;
 use super::Done;
 use crate::action::{Action, Subject};
 use crate::engine::inject::look_at;
-use crate::engine::undo::{undo_all, wait_for};
+use crate::engine::undo::undo_all;
+use crate::inventory::Instance;
 use crate::runtime::Runtime;
 
 /// An engine that was asked for a change and gave no answer may still make it; it is looked at again after this time.
@@ -40,33 +41,36 @@ impl Revert {
             sleep(SETTLE).await;
             undone = undo_all(runtime, &self.actions, false).await;
         }
-        let ids: BTreeSet<String> = self.actions.iter().map(|a| a.subject.id.clone()).collect();
-        let seen = look_at(runtime, ids.into_iter().collect()).await;
         let mut undone = undone.into_iter();
         let steps = self
             .counts
             .into_iter()
             .map(|(step, n)| (step, undone.by_ref().take(n).collect()))
             .collect();
-        Done::Reverted { steps, lost, seen }
+        Done::Reverted { steps, lost }
     }
 
-    /// Targets without the fault that they should have to this moment, whether or not the engine told of its loss.
+    /// Targets without the fault that they should have to this moment, whether or not the engine told of its loss. An engine
+    /// that does not answer says nothing either way.
     async fn lost(&self, runtime: &dyn Runtime) -> Vec<(usize, Subject, String)> {
-        let mut lost = Vec::new();
+        let lasting = self.actions.iter().filter(|a| a.effect.is_lasting());
+        let ids: BTreeSet<String> = lasting.map(|a| a.subject.id.clone()).collect();
+        let seen: BTreeMap<String, Option<Instance>> = look_at(runtime, ids.into_iter().collect())
+            .await
+            .into_iter()
+            .collect();
         let owners = self
             .counts
             .iter()
             .flat_map(|(step, n)| std::iter::repeat_n(*step, *n));
-        for (step, action) in owners.zip(&self.actions) {
-            if !action.effect.is_lasting() {
-                continue;
-            }
-            let seen = wait_for(runtime, &action.subject, &action.effect, Duration::ZERO).await;
-            if let Err(seen) = seen {
-                lost.push((step, action.subject.clone(), seen));
-            }
-        }
-        lost
+        owners
+            .zip(&self.actions)
+            .filter(|(_, action)| action.effect.is_lasting())
+            .filter_map(|(step, action)| {
+                let now = seen.get(&action.subject.id)?.as_ref();
+                let without = action.effect.check(now).err()?;
+                Some((step, action.subject.clone(), without))
+            })
+            .collect()
     }
 }
