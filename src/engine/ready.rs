@@ -79,6 +79,7 @@ impl Run {
             });
         }
         let runtime = Arc::clone(&self.runtime);
+        self.made = true;
         let up = self
             .unless_stopped(runtime.up(&project, &file, within))
             .await?;
@@ -135,6 +136,7 @@ impl Run {
             return Ok(());
         }
         let runtime = Arc::clone(&self.runtime);
+        self.made = true;
         let ready = self.unless_stopped(runtime.prepare(&needs)).await?;
         ready.map_err(|error| self.impeded(Impediment::Fault, told(&error)))
     }

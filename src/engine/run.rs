@@ -103,6 +103,8 @@ pub(super) struct Run {
     pub locks: BTreeMap<String, Lock>,
     /// A system that this run brought up and has to take down.
     pub project: Option<Project>,
+    /// It may have made something that carries its label: agents, their image.
+    pub made: bool,
     /// Ids of containers that it has changed.
     pub touched: BTreeSet<String>,
     /// Those among them that the scenario wants to be left as they are then.
@@ -149,6 +151,7 @@ async fn run_into(history: File, setup: Setup) -> Result<Finished, StartError> {
         lock_dir: setup.lock_dir,
         locks: BTreeMap::new(),
         project: None,
+        made: false,
         touched: BTreeSet::new(),
         left: BTreeSet::new(),
     };

@@ -128,7 +128,9 @@ impl Run {
                 }
             }
         }
-        if let Err(why) = bounded(runtime.sweep(&self.id)).await {
+        if self.made
+            && let Err(why) = bounded(runtime.sweep(&self.id)).await
+        {
             holds = false;
             evidence.push(format!("helpers could not be removed: {why}"));
         }

@@ -33,6 +33,8 @@ pub struct Undone {
     pub shortcoming: Option<String>,
     /// The container is no more, and with it whatever could have been undone: trying again is of no use.
     pub gone: bool,
+    /// What was seen when it turned out that nothing had to be done.
+    pub idle: Option<String>,
 }
 
 impl Undone {
@@ -44,6 +46,7 @@ impl Undone {
             },
             shortcoming: None,
             gone: false,
+            idle: None,
         }
     }
 
@@ -55,12 +58,13 @@ impl Undone {
             },
             shortcoming: None,
             gone: false,
+            idle: None,
         }
     }
 }
 
 /// Containers that are worked on at once.
-pub const AT_ONCE: usize = 32;
+pub const AT_ONCE: usize = 16;
 
 /// Takes these back, newest first: those of one container in that order, different containers at the same time. The answers
 /// come in the order of the actions.
@@ -153,9 +157,15 @@ async fn make(
 ) -> Undone {
     let mut last = String::from("nothing was tried");
     let attempts = async {
-        loop {
+        for turn in 0.. {
             match look(runtime, subject, until).await {
-                Look::Holds(evidence) => return Undone::verified(evidence),
+                Look::Holds(evidence) => {
+                    let idle = (turn == 0).then(|| evidence.clone());
+                    return Undone {
+                        idle,
+                        ..Undone::verified(evidence)
+                    };
+                }
                 Look::Gone => {
                     let why = format!(
                         "{} is gone: it cannot be undone ({})",
@@ -180,6 +190,7 @@ async fn make(
             };
             sleep(LOOK.1).await;
         }
+        Undone::unverified(last.clone())
     };
     match timeout(BUDGET, attempts).await {
         Ok(undone) => undone,

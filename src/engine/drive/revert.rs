@@ -1,15 +1,12 @@
 //! Taking steps back, as a task beside the loop.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use tokio::time::sleep;
 
 use super::Done;
 use crate::action::{Action, Subject};
-use crate::engine::inject::look_at;
-use crate::engine::undo::undo_all;
-use crate::inventory::Instance;
+use crate::engine::undo::{Undone, undo_all};
 use crate::runtime::Runtime;
 
 /// An engine that was asked for a change and gave no answer may still make it; it is looked at again after this time.
@@ -31,12 +28,12 @@ pub(super) struct Revert {
 
 impl Revert {
     pub(super) async fn run(self, runtime: &dyn Runtime) -> Done {
+        let mut undone = undo_all(runtime, &self.actions, self.patient).await;
         let lost = if self.watched {
-            self.lost(runtime).await
+            self.lost(&undone)
         } else {
             Vec::new()
         };
-        let mut undone = undo_all(runtime, &self.actions, self.patient).await;
         if self.doubtful {
             sleep(SETTLE).await;
             undone = undo_all(runtime, &self.actions, false).await;
@@ -50,26 +47,18 @@ impl Revert {
         Done::Reverted { steps, lost }
     }
 
-    /// Targets without the fault that they should have to this moment, whether or not the engine told of its loss. An engine
-    /// that does not answer says nothing either way.
-    async fn lost(&self, runtime: &dyn Runtime) -> Vec<(usize, Subject, String)> {
-        let lasting = self.actions.iter().filter(|a| a.effect.is_lasting());
-        let ids: BTreeSet<String> = lasting.map(|a| a.subject.id.clone()).collect();
-        let seen: BTreeMap<String, Option<Instance>> = look_at(runtime, ids.into_iter().collect())
-            .await
-            .into_iter()
-            .collect();
+    /// Targets that needed no undo: they were without the fault that they should have had to this moment, whether or not the
+    /// engine told of its loss.
+    fn lost(&self, undone: &[Undone]) -> Vec<(usize, Subject, String)> {
         let owners = self
             .counts
             .iter()
             .flat_map(|(step, n)| std::iter::repeat_n(*step, *n));
         owners
-            .zip(&self.actions)
-            .filter(|(_, action)| action.effect.is_lasting())
-            .filter_map(|(step, action)| {
-                let now = seen.get(&action.subject.id)?.as_ref();
-                let without = action.effect.check(now).err()?;
-                Some((step, action.subject.clone(), without))
+            .zip(self.actions.iter().zip(undone))
+            .filter(|(_, (action, _))| action.effect.is_lasting())
+            .filter_map(|(step, (action, undone))| {
+                Some((step, action.subject.clone(), undone.idle.clone()?))
             })
             .collect()
     }

@@ -29,6 +29,11 @@ impl fmt::Display for Endpoint {
 }
 
 impl Endpoint {
+    /// Is it this machine's own engine? A socket elsewhere may be forwarded from another machine, or lead into a VM.
+    pub(super) fn is_local(&self) -> bool {
+        matches!(self, Self::Unix(path) if path.starts_with("/var/run") || path.starts_with("/run"))
+    }
+
     /// Reads `unix://…`, `tcp://…`, `http://…` or a bare path.
     pub(super) fn parse(text: &str) -> Result<Self> {
         let text = text.trim();
