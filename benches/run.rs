@@ -193,7 +193,7 @@ fn chaos_toolkit(folder: &Path) -> (String, String) {
     )
 }
 
-fn pause_scenario(folder: &Path, name: &str, select: &str, steps: usize) -> Value {
+fn pause_scenario(folder: &Path, name: &str, select: &str, steps: usize, hold: &str) -> Value {
     let scenario = folder.join(format!("{name}.toml"));
     let mut text = format!(
         "[timing]\nbaseline = \"1s\"\nrecovery = \"1s\"\nsteady = \"500ms\"\n[targets.all]\n{select}\n[probes.here]\nrate = \"30/s\"\nexec = {{ command = [\"true\"] }}\n[[slos]]\nprobe = \"here\"\nsuccess = \">= 50%\"\n"
@@ -205,7 +205,7 @@ fn pause_scenario(folder: &Path, name: &str, select: &str, steps: usize) -> Valu
             format!("after = \"p{}\"\n", step - 1)
         };
         text += &format!(
-            "[[steps]]\nname = \"p{step}\"\n{after}for = \"100ms\"\nfault.pause = {{ target = \"all\" }}\n"
+            "[[steps]]\nname = \"p{step}\"\n{after}for = \"{hold}\"\nfault.pause = {{ target = \"all\" }}\n"
         );
     }
     fs::write(&scenario, text).unwrap();
@@ -215,7 +215,13 @@ fn pause_scenario(folder: &Path, name: &str, select: &str, steps: usize) -> Valu
 
 /// From the decision to inject until the engine shows the pause, beside the whole `docker pause`.
 fn one_pause(folder: &Path, name: &str) -> (Duration, Duration) {
-    let report = pause_scenario(folder, "one", &format!("container = \"{name}\""), ROUNDS);
+    let report = pause_scenario(
+        folder,
+        "one",
+        &format!("container = \"{name}\""),
+        ROUNDS,
+        "100ms",
+    );
     let run = history(&report, folder, "one");
     let ours = median(run.iter().map(|(pause, _)| *pause).collect());
     let mut theirs = Vec::new();
@@ -227,7 +233,7 @@ fn one_pause(folder: &Path, name: &str) -> (Duration, Duration) {
 }
 
 fn many_pauses(folder: &Path, names: &[String]) -> (Duration, Duration) {
-    let report = pause_scenario(folder, "many", "label = \"chaosrun-bench\"", 1);
+    let report = pause_scenario(folder, "many", "label = \"chaosrun-bench\"", 1, "3s");
     let run = history(&report, folder, "many");
     let ours = run[0].0 + run[0].1;
     let words = |verb: &'static str| -> Vec<&str> {

@@ -1,11 +1,12 @@
 //! Following the world: what happens to containers while the run goes on.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::{Done, Drive, STOP_WAITS, State};
+use super::{Done, Drive, Progress, STOP_WAITS, State};
 use crate::action::{Action, Condition, Subject};
 use crate::engine::inject::{apply_one, look_at};
 use crate::engine::undo::{LOOK_WITHIN, wait_for};
@@ -39,11 +40,26 @@ impl Drive<'_> {
 
     /// Looks at what has changed, one look at a time; what changes meanwhile is looked at next.
     pub(super) fn look_again(&mut self) {
-        if self.looking || self.stale.is_empty() {
+        if self.looking {
+            return;
+        }
+        // What is being changed is looked at once that is through.
+        let busy =
+            |step: &&Progress| matches!(step.state, State::Injecting | State::Reverting { .. });
+        let changing: BTreeSet<&str> = self
+            .steps
+            .iter()
+            .filter(busy)
+            .flat_map(|step| step.actions.iter().map(|action| action.subject.id.as_str()))
+            .collect();
+        let (later, stale): (BTreeSet<String>, BTreeSet<String>) = std::mem::take(&mut self.stale)
+            .into_iter()
+            .partition(|id| changing.contains(id.as_str()));
+        self.stale = later;
+        if stale.is_empty() {
             return;
         }
         self.looking = true;
-        let stale = std::mem::take(&mut self.stale);
         let unknown = stale
             .iter()
             .any(|id| self.world.borrow().by_id(id).is_none());

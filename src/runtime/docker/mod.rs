@@ -23,6 +23,7 @@ mod watch;
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -44,7 +45,7 @@ pub struct Docker {
     run: String,
     /// The folder in `/proc` of the process whose executable the agent image is made of.
     process: std::path::PathBuf,
-    facts: OnceCell<EngineFacts>,
+    facts: Arc<OnceCell<EngineFacts>>,
     /// The agent image's tag, once the engine has it.
     image: OnceCell<String>,
     crasher: Mutex<Option<Helper>>,
@@ -72,15 +73,24 @@ impl Docker {
 
     async fn greet(endpoint: Endpoint) -> Result<Self> {
         let stop = CancellationToken::new();
+        let client = connect::client(&endpoint).await?;
+        let tasks = TaskTracker::new();
+        // Asked for while the run makes itself ready, so that nobody waits for it; if this fails, it is asked again.
+        let facts = Arc::new(OnceCell::new());
+        let (early, ask) = (
+            Arc::clone(&facts),
+            observe::ask(client.clone(), endpoint.to_string()),
+        );
+        tasks.spawn(async move { early.get_or_try_init(|| ask).await.is_ok() });
         Ok(Self {
-            client: connect::client(&endpoint).await?,
+            client,
             endpoint,
             run: format!("pid-{}", std::process::id()),
             process: "/proc/self".into(),
-            facts: OnceCell::new(),
+            facts,
             image: OnceCell::new(),
             crasher: Mutex::new(None),
-            tasks: TaskTracker::new(),
+            tasks,
             _stop_on_drop: stop.clone().drop_guard(),
             stop,
         })

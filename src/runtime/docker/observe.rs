@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use bollard::models::{SystemInfo, SystemVersion};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
-use super::call::{Answer, Fault, READ, call, read};
+use super::call::{Answer, READ, call, read};
 use super::inspection::Inspection;
 use super::{Docker, PROJECT_LABEL, filter, raw};
 use crate::inventory::{EngineFacts, Instance, Inventory};
@@ -66,18 +66,21 @@ pub(super) async fn ids(
 
 /// Asked once: an engine does not change its kernel.
 async fn facts(docker: &Docker) -> Result<EngineFacts> {
-    let ask = async {
-        let (version, info) = tokio::try_join!(
-            call("asking the engine's version", READ, docker.client.version()),
-            call("asking the engine about itself", READ, docker.client.info()),
-        )?;
-        Ok::<_, Fault>(EngineFacts {
-            endpoint: docker.endpoint(),
-            api_version: docker.client.client_version().to_string(),
-            ..describe(version, info)
-        })
-    };
-    Ok(docker.facts.get_or_try_init(|| ask).await?.clone())
+    let ask = || ask(docker.client.clone(), docker.endpoint());
+    Ok(docker.facts.get_or_try_init(ask).await?.clone())
+}
+
+/// What the engine says about itself, which takes it longer than anything else.
+pub(super) async fn ask(client: bollard::Docker, endpoint: String) -> Answer<EngineFacts> {
+    let (version, info) = tokio::try_join!(
+        call("asking the engine's version", READ, client.version()),
+        call("asking the engine about itself", READ, client.info()),
+    )?;
+    Ok(EngineFacts {
+        endpoint,
+        api_version: client.client_version().to_string(),
+        ..describe(version, info)
+    })
 }
 
 fn describe(version: SystemVersion, info: SystemInfo) -> EngineFacts {
