@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
-use tokio::time::sleep_until;
+use tokio::time::{sleep_until, timeout};
 
 use super::inject::Miss;
 use super::run::{Ready, Run};
@@ -27,6 +27,9 @@ use crate::units::Micros;
 
 /// A loop without anything due looks around this often.
 const IDLE: Duration = Duration::from_millis(200);
+
+/// How long an interrupted run waits for requests that are under way.
+const LAST_ANSWERS: Duration = Duration::from_secs(1);
 
 /// How long an injection under way may hold up a run that is told to stop. After that its actions are undone as they are: an
 /// intent without a receipt counts as applied.
@@ -218,11 +221,16 @@ impl<'a> Drive<'a> {
             stopping.spawn(prober.stop());
         }
         let mut stop = self.run.stop.clone();
+        let hurry = async {
+            stop.reached(1).await;
+            // What is under way may take as long as its timeout, and nobody waits for that any more.
+            let _second = timeout(LAST_ANSWERS, stop.reached(2)).await;
+        };
+        tokio::pin!(hurry);
         loop {
             tokio::select! {
                 biased;
-                // Told to hurry: what is still under way is not waited for.
-                _ = stop.reached(2) => break stopping.abort_all(),
+                () = &mut hurry => break stopping.abort_all(),
                 reading = self.readings.recv() => match reading {
                     Some(reading) => self.on_reading(reading),
                     None => break,
