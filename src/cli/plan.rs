@@ -91,10 +91,9 @@ fn render(scenario: &Scenario, preview: &Preview, seed: Option<u64>) -> String {
     for problem in &preview.problems {
         out.push(format!("problem: {problem}"));
     }
-    out.into_iter()
-        .map(|text| plain(&text))
-        .collect::<Vec<_>>()
-        .join("\n")
+    // Text from outside is made harmless a line at a time: the tables' own line breaks stay.
+    let text = out.join("\n");
+    text.lines().map(plain).collect::<Vec<_>>().join("\n")
 }
 
 fn table(head: &[&str]) -> Table {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::report::Verdict;
 use super::slo::{Judged, Outcome};
-use super::{baseline, prober, window};
+use super::{baseline, prober, recovery, window};
 use crate::history::{Difference, Impediment, Phase, Record, StepRecord};
 use crate::scenario::Window;
 use crate::units::{Micros, format_duration};
@@ -44,6 +44,7 @@ impl Findings {
         found.probers(record);
         found.watch(record);
         found.slos(record, slos);
+        found.never_back(record);
         found.world(record);
         found
             .all
@@ -289,6 +290,16 @@ impl Findings {
                 format_duration(watched),
                 format_duration(header.timing.recovery),
                 probe.name
+            ));
+        }
+    }
+
+    /// What was promised of a window may hold although the end of it is nothing but bad.
+    fn never_back(&mut self, record: &Record) {
+        for (name, long) in recovery::bad_to_the_end(record) {
+            let long = time(long);
+            self.breach(format!(
+                "{name} was bad for the last {long} without a break: the system did not come back"
             ));
         }
     }

@@ -1,8 +1,11 @@
 //! How long a probe took to come back after a step: an interval, because between two samples nothing is known.
 
+use std::time::Duration;
+
 use super::report::RecoveryRow;
 use super::window;
-use crate::history::{Record, StepRecord, Tally};
+use crate::history::{Phase, Record, StepRecord, Tally};
+use crate::scenario::Metric;
 use crate::units::Micros;
 
 /// What a probe did in a step's window, in microseconds from the injection.
@@ -102,6 +105,35 @@ pub(super) fn slowest<'a>(rows: impl Iterator<Item = &'a RecoveryRow>) -> Recove
 
 fn longer<T: Copy>(a: T, b: T, end: impl Fn(T) -> f64) -> T {
     if end(b) > end(a) { b } else { a }
+}
+
+/// Probes that were bad without a break for at least the time that makes one steady, and still were when the whole recovery had
+/// been watched; for how long. Where a recovery was promised, that promise says how long it may take.
+pub(super) fn bad_to_the_end(record: &Record) -> Vec<(&str, Micros)> {
+    let (Some(header), Some(from)) = (&record.header, record.phase_start(Phase::Recovery)) else {
+        return Vec::new();
+    };
+    let end = record.end();
+    let watched = Duration::from_micros(end.saturating_sub(from));
+    if watched.as_secs_f64() < 0.9 * header.timing.recovery.as_secs_f64() {
+        return Vec::new();
+    }
+    let steady = header.timing.steady.as_micros() as Micros;
+    let bad_for = |name: &str| {
+        let span = record.tally(name, 0, Micros::MAX).span;
+        end.saturating_sub(span.closes_bad.unwrap_or(end))
+    };
+    let promised = |name: &str| {
+        let slos = header.slos.iter().filter(|slo| slo.probe == name);
+        slos.into_iter()
+            .any(|slo| slo.objective.metric == Metric::Recovery)
+    };
+    let probes = record.probes.iter().map(|probe| probe.name.as_str());
+    probes
+        .filter(|name| !promised(name))
+        .map(|name| (name, bad_for(name)))
+        .filter(|(_, long)| *long >= steady.max(1))
+        .collect()
 }
 
 pub(super) fn ms(us: Micros) -> f64 {

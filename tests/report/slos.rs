@@ -174,3 +174,15 @@ fn a_breach_comes_before_what_could_not_be_judged() {
     );
     assert!(report.summary.ends_with("(and 2 reasons more)"));
 }
+
+/// Whatever share of the window was good: a system that stays broken has not come back.
+#[test]
+fn what_is_bad_to_the_end_fails_although_its_slo_held() {
+    let slo = || least(Window::All, Metric::Success, 0.2);
+    kept(fails_over, slo());
+    let report = Run::new(stays_down, vec![slo()]).report();
+    assert_eq!(report.verdict, Verdict::Failed, "{:#?}", report.reasons);
+    let told = |reason: &String| reason.ends_with("the system did not come back");
+    assert!(report.reasons.iter().any(told), "{:#?}", report.reasons);
+    assert_eq!(report.slos[0].met, Some(true));
+}
