@@ -69,6 +69,13 @@ pub(super) async fn resolve(question: Question) -> Result<Vec<Instance>, Miss> {
         }
     }
     let of = matches.len();
+    if let Pick::Count(wanted) = target.pick
+        && of < wanted
+    {
+        // Hitting fewer would be a weaker experiment than the one that was asked for.
+        let why = format!("target {} asks for {wanted}, and {of} match", target.name);
+        return Err(empty(why));
+    }
     let picked = pick::pick(matches, target.pick, question.seed, question.step);
     if picked.is_empty() {
         return Err(empty(format!(

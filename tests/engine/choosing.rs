@@ -187,3 +187,10 @@ async fn a_latecomer_is_locked_before_it_is_hit() {
     outcome.is(3, "step s: late belongs to another run (other, pid ");
     assert!(stage.log().is_empty());
 }
+
+#[tokio::test(start_paused = true)]
+async fn fewer_than_were_asked_for_make_no_weaker_experiment() {
+    let (stage, steps) = nodes("pick = 99", "", &["pause"]);
+    stage.run(&steps).await.is(3, "asks for 99, and ");
+    assert_eq!(stage.log(), Vec::<String>::new());
+}
