@@ -8,6 +8,7 @@
 //! | [`units`] | PURE | durations, shares, rates, signals: text ↔ value |
 //! | [`scenario`] | PURE | TOML → checked scenario, or every problem at once |
 //! | [`inventory`] | PURE | what a system consists of, as observed |
+//! | [`impairment`] | PURE | what is done to which packets of a container |
 //! | [`action`] | PURE | the closed vocabulary of changes, their conditions and undos |
 //! | [`fault`] | PURE | one file a fault: its keys, its manual page, its lowering to actions |
 //! | [`plan`] | PURE | scenario + inventory + seed → who is hit, when, and how it is undone |
@@ -30,6 +31,7 @@ pub mod demo;
 pub mod engine;
 pub mod fault;
 pub mod history;
+pub mod impairment;
 pub mod inventory;
 pub mod plan;
 pub mod probe;

@@ -10,6 +10,7 @@ const PURE: &[&str] = &[
     "units",
     "inventory",
     "action",
+    "impairment",
     "fault",
     "scenario",
     "plan",

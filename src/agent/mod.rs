@@ -69,6 +69,7 @@ fn answer(request: &Request, greeted: &mut bool, job: Job) -> Response {
         Request::Signal { process, signal } => {
             job(process, Some(*signal)).map_or_else(refused, |()| Response::Done)
         }
+        _ => refused("this agent only signals processes".into()),
     }
 }
 

@@ -1,7 +1,11 @@
 //! What chaosrun and an agent say to each other: one JSON object a line, each request with exactly one response.
 
+use std::net::IpAddr;
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
+use crate::impairment::{BackEnd, Counts, Features, Impairment};
 use crate::units::Signal;
 
 /// Both sides must be of the same.
@@ -11,7 +15,7 @@ pub const VERSION: u32 = 1;
 pub const LONGEST_LINE: usize = 64 * 1024;
 
 /// What an agent can be asked.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Request {
     /// Comes first.
@@ -20,6 +24,29 @@ pub enum Request {
     Find { process: Process },
     /// Sends it a signal, if it is.
     Signal { process: Process, signal: Signal },
+    /// What can this kernel do to the network that the agent is in?
+    Features,
+    /// What of chaosrun's is in force in this network, by whomever it was put there?
+    Inspect,
+    /// Puts this in force in one go, in place of what this agent had in force before. It is held for as long as the lease lasts.
+    Impair {
+        impairment: Impairment,
+        back_end: BackEnd,
+        lease: Duration,
+    },
+    /// The lease begins anew.
+    Renew,
+    /// What happened so far.
+    Count,
+    /// Round trips to a peer, one after the other: over TCP to a port where one is named, else by ICMP echo.
+    Measure {
+        peer: IpAddr,
+        port: Option<u16>,
+        times: u32,
+        timeout: Duration,
+    },
+    /// Takes back everything of chaosrun's in this network, by whomever it was put there.
+    Relieve,
 }
 
 /// The first process of a container, so that no other can be taken for it after its number was given away again.
@@ -38,9 +65,28 @@ pub struct Process {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Response {
-    Hello { version: u32 },
+    Hello {
+        version: u32,
+    },
     Done,
-    Refused { why: String },
+    Refused {
+        why: String,
+    },
+    Features {
+        features: Features,
+    },
+    /// One line each: `table inet chaosrun`, `qdisc netem on eth0`. Empty: nothing.
+    Found {
+        ours: Vec<String>,
+    },
+    /// By rule, in the order in which they were given.
+    Counted {
+        counts: Vec<Counts>,
+    },
+    /// `None`: no answer in time.
+    Measured {
+        round_trips: Vec<Option<Duration>>,
+    },
 }
 
 impl Request {

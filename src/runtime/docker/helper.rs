@@ -111,7 +111,10 @@ async fn ask(docker: &Docker, tried: &str, request: &Request) -> Result<()> {
     match answer {
         Response::Done => Ok(()),
         Response::Refused { why } => Err(refused(tried, why)),
-        Response::Hello { .. } => Err(refused(tried, "the agent answered something else")),
+        other => Err(refused(
+            tried,
+            format!("the agent answered something else: {other:?}"),
+        )),
     }
 }
 
