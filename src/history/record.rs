@@ -2,7 +2,9 @@
 
 use super::bucket::{Bucket, Tally};
 use super::course::ProbeRecord;
-use super::event::{Difference, Entry, Event, Header, Impediment, Member, Phase, Proof, VERSION};
+use super::event::{
+    Difference, Entry, Event, Header, Impediment, Member, Phase, Proof, RoleChange, VERSION,
+};
 use super::step::StepRecord;
 use crate::action::Subject;
 use crate::inventory::EngineFacts;
@@ -28,6 +30,7 @@ pub struct Record {
     /// `None`: the world after the run was not compared with the one before.
     pub world: Option<Vec<Difference>>,
     pub events: Kept<(Subject, String)>,
+    pub roles: Kept<RoleChange>,
     /// What the run had brought up itself: is it gone again?
     pub torn_down: Option<Proof>,
     pub notes: Kept<String>,
@@ -71,6 +74,7 @@ impl Record {
             Event::Container { subject, what } => {
                 self.events.push(at, (subject.clone(), what.clone()));
             }
+            Event::Role(change) => self.roles.push(at, change.clone()),
             Event::Tripped { guard, measured } => self.trips.push(at, (guard.clone(), *measured)),
             Event::Interrupted { by } => self.interruptions.push(at, by.clone()),
             Event::Impeded { what, why } => self.impediments.push(at, (*what, why.clone())),

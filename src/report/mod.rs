@@ -1,6 +1,7 @@
 //! One file a format. Every format is a pure function of the [`Report`], so each can be made again from the history alone.
 
 mod json;
+pub mod plot;
 mod table;
 mod text;
 
