@@ -69,7 +69,7 @@ impl Course {
             };
             point(self.x(first.from), scale.place(of(first)));
             for column in stretch {
-                let middle = column.from + (column.to - column.from) / 2;
+                let middle = column.from + column.to.saturating_sub(column.from) / 2;
                 point(self.x(middle), scale.place(of(column)));
             }
             point(self.x(last.to), scale.place(of(last)));

@@ -42,10 +42,10 @@ impl Axis {
             .iter()
             .filter_map(|step| step.reverted.as_ref());
         let over = reverts.map(|(at, _)| *at).chain([record.end()]).max();
-        let from = begun.unwrap_or(0);
+        let from = begun.unwrap_or(0).min(Micros::MAX - 1);
         Self {
             from,
-            to: over.unwrap_or(0).max(from.saturating_add(1)),
+            to: over.unwrap_or(0).max(from + 1),
         }
     }
 
