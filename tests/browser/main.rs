@@ -1,5 +1,4 @@
 //! Pages in a real browser.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod chrome;
 mod report;
