@@ -2,6 +2,7 @@
 //! from the verdict.
 
 mod check;
+mod ci;
 mod files;
 mod live;
 mod places;
@@ -108,6 +109,9 @@ struct RunArgs {
     /// What goes to standard output
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
+    /// Annotate the scenario on GitHub, and add to the summary of the workflow's step
+    #[arg(long)]
+    github: bool,
     /// No progress, only problems and the verdict
     #[arg(short, long)]
     quiet: bool,

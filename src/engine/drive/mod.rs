@@ -5,6 +5,7 @@ mod act;
 mod advance;
 mod follow;
 mod revert;
+mod roles;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -41,6 +42,7 @@ pub(super) struct Drive<'a> {
     world: watch::Sender<Arc<Inventory>>,
     notices: mpsc::Receiver<Notice>,
     readings: mpsc::Receiver<Reading>,
+    roles: roles::Roles,
     probers: Vec<Prober>,
     vitals: Vitals,
     steps: Vec<Progress>,
@@ -127,6 +129,7 @@ impl<'a> Drive<'a> {
     pub(super) fn new(run: &'a mut Run, ready: Ready) -> Self {
         let (send, readings) = mpsc::channel(1024);
         let (world, seen) = watch::channel(Arc::new(ready.before));
+        let roles = roles::Roles::watch(run, seen.clone());
         let context = probe::Context {
             clock: run.clock,
             runtime: Arc::clone(&run.runtime),
@@ -164,6 +167,7 @@ impl<'a> Drive<'a> {
             world,
             notices: ready.notices,
             readings,
+            roles,
             probers,
             vitals,
             steps,
@@ -201,6 +205,9 @@ impl<'a> Drive<'a> {
                 },
                 Some(notice) = self.notices.recv() => self.on_notice(&notice),
                 Some(reading) = self.readings.recv() => self.on_reading(reading),
+                Some(change) = self.roles.next() => {
+                    self.run.recorder.note(Event::Role(change));
+                }
                 () = sleep_until(next) => self.look_again(),
             }
         }

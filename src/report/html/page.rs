@@ -44,6 +44,16 @@ struct Page<'a> {
 }
 
 impl Page<'_> {
+    /// To the second; what is not written as usual stays as it is.
+    fn began(&self) -> String {
+        let began = &self.report.began;
+        let usual = began.ends_with('Z').then(|| began.get(..19)).flatten();
+        usual.map_or_else(
+            || began.clone(),
+            |began| format!("{} UTC", began.replacen('T', " ", 1)),
+        )
+    }
+
     fn slo_tone(&self, slo: &SloRow) -> &'static str {
         tone_of(slo.met)
     }
