@@ -10,6 +10,7 @@ mod reaper;
 mod recover;
 mod report;
 mod run;
+mod step;
 mod term;
 
 use std::collections::BTreeMap;
@@ -111,6 +112,9 @@ struct RunArgs {
     /// No progress, only problems and the verdict
     #[arg(short, long)]
     quiet: bool,
+    /// Wait before each step until it is started from standard input, where a run can also be held, taken back and aborted
+    #[arg(long)]
+    step: bool,
 }
 
 #[derive(Debug, Args)]

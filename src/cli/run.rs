@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::live::Live;
+use super::step::Keyboard;
 use super::{RunArgs, code, files, places, recover, report, term};
 use crate::clock::{self, Clock};
 use crate::engine::recover::recover_all;
 use crate::engine::signals::Stop;
-use crate::engine::{self, Finished, Setup, lock};
+use crate::engine::{self, Finished, Setup, control, lock};
 use crate::runtime::docker::Docker;
 use crate::scenario::{Scenario, SecretSource, Secrets};
 use crate::verdict;
@@ -48,6 +49,7 @@ pub(super) async fn main(args: RunArgs) -> u8 {
     if !recover_leftovers().await {
         return code::DIRTY;
     }
+    let keyboard = args.step.then(Keyboard::new);
     let mut codes = Vec::new();
     for (turn, (scenario, secrets)) in scenarios.into_iter().zip(secrets).enumerate() {
         if stop.now().signals > 0 {
@@ -60,7 +62,19 @@ pub(super) async fn main(args: RunArgs) -> u8 {
             None => Docker::connect().await,
         };
         codes.push(match docker {
-            Ok(docker) => one(&args, scenario, secrets, docker, clock, stop.clone()).await,
+            Ok(docker) => {
+                let keyboard = keyboard.as_ref();
+                one(
+                    &args,
+                    keyboard,
+                    scenario,
+                    secrets,
+                    docker,
+                    clock,
+                    stop.clone(),
+                )
+                .await
+            }
             Err(error) => {
                 term::error(&error.to_string(), error.hint());
                 code::INCONCLUSIVE
@@ -87,6 +101,7 @@ async fn recover_leftovers() -> bool {
 
 async fn one(
     args: &RunArgs,
+    keyboard: Option<&Keyboard>,
     scenario: Scenario,
     secrets: Secrets,
     docker: Docker,
@@ -97,6 +112,8 @@ async fn one(
     let run = places::run_id();
     let report_dir = report_dir(&args.report_dir, &scenario, seed);
     let live = Live::new(term::color(&stderr()), args.quiet, term::width());
+    let (controls, orders) = control::channel(args.step);
+    let _typing = keyboard.map(|keyboard| keyboard.follow(controls, live.screen(), true));
     let setup = Setup {
         seed,
         endpoint: docker.endpoint(),
@@ -110,6 +127,7 @@ async fn one(
         report_dir: report_dir.clone(),
         executable: Some(places::executable()),
         stop,
+        orders,
         observer: Box::new(live),
         scenario,
     };

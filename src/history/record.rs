@@ -2,7 +2,9 @@
 
 use super::bucket::{Bucket, Tally};
 use super::course::ProbeRecord;
-use super::event::{Difference, Entry, Event, Header, Impediment, Member, Phase, Proof, VERSION};
+use super::event::{
+    Difference, Entry, Event, Header, Impediment, Member, Phase, Proof, Steering, VERSION,
+};
 use super::step::StepRecord;
 use crate::action::Subject;
 use crate::inventory::EngineFacts;
@@ -30,7 +32,12 @@ pub struct Record {
     pub events: Kept<(Subject, String)>,
     /// What the run had brought up itself: is it gone again?
     pub torn_down: Option<Proof>,
-    pub notes: Kept<String>,
+    /// By whom, and what.
+    pub notes: Kept<(Option<String>, String)>,
+    /// What people made the run do, and from where.
+    pub steering: Kept<(String, Steering)>,
+    /// When the scenario's clock stood still: from, and to if that is over.
+    pub stood: Vec<(Micros, Option<Micros>)>,
     pub ended: Option<Micros>,
     /// The latest time on any entry.
     pub last: Micros,
@@ -79,7 +86,9 @@ impl Record {
                 .get_or_insert_default()
                 .extend_from_slice(differences),
             Event::TornDown { proof } => self.tear_down(proof),
-            Event::Note { text } => self.notes.push(at, text.clone()),
+            Event::Note { by, text } => self.notes.push(at, (by.clone(), text.clone())),
+            Event::Steered { by, what } => self.steering.push(at, (by.clone(), what.clone())),
+            Event::Timeline { stands } => self.timeline(at, *stands),
             Event::Ended => self.ended = Some(at),
             Event::Injecting { .. }
             | Event::Injected { .. }
@@ -94,6 +103,17 @@ impl Record {
     pub fn tally(&self, probe: &str, from: Micros, to: Micros) -> Tally {
         self.probe(probe)
             .map_or_else(Tally::default, |probe| probe.tally(from, to))
+    }
+
+    /// The same, but for what lies in these stretches between two boundaries.
+    pub fn tally_but(
+        &self,
+        probe: &str,
+        (from, to): (Micros, Micros),
+        but: &[(Micros, Micros)],
+    ) -> Tally {
+        self.probe(probe)
+            .map_or_else(Tally::default, |probe| probe.tally_but(from, to, but))
     }
 
     pub fn probe(&self, name: &str) -> Option<&ProbeRecord> {
@@ -157,6 +177,16 @@ impl Record {
             return self.odd(at, "phases do not follow one another".into());
         }
         self.phases.push((phase, at));
+        self.boundary(at);
+    }
+
+    fn timeline(&mut self, at: Micros, stands: bool) {
+        let room = self.stood.len() < MAX_KEPT;
+        match self.stood.last_mut().filter(|(_, to)| to.is_none()) {
+            None if stands && room => self.stood.push((at, None)),
+            Some((_, to)) if !stands => *to = Some(at),
+            _ => return self.odd(at, "the timeline stops or goes on twice".into()),
+        }
         self.boundary(at);
     }
 
