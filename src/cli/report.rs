@@ -21,7 +21,7 @@ pub(super) fn main(dir: &Path, format: Format) -> u8 {
         }
     };
     let report = verdict::judge(&record);
-    if let Err(why) = write(&report, dir) {
+    if let Err(why) = write(&record, &report, dir) {
         term::error(&why, "");
         return code::INCONCLUSIVE;
     }
@@ -47,8 +47,8 @@ fn read(path: &Path) -> Result<Record, String> {
 ///
 /// # Errors
 /// What was tried, and the file system's words.
-pub(super) fn write(report: &Report, dir: &Path) -> Result<(), String> {
-    for (name, contents) in report::render_all(report) {
+pub(super) fn write(record: &Record, report: &Report, dir: &Path) -> Result<(), String> {
+    for (name, contents) in report::render_all(record, report) {
         let path = dir.join(name);
         let draft = dir.join(format!(".{name}.new"));
         std::fs::write(&draft, contents)

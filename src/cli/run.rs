@@ -142,7 +142,7 @@ async fn one(
 
 fn conclude(args: &RunArgs, finished: &Finished, dir: &Path) -> u8 {
     let judged = verdict::judge(&finished.record);
-    let written = report::write(&judged, dir);
+    let written = report::write(&finished.record, &judged, dir);
     report::print(&judged, args.format);
     term::say(&format!("report: {}", dir.display()));
     if let Some(journal) = &finished.journal {

@@ -76,6 +76,8 @@ pub enum Event {
         subject: Subject,
         what: String,
     },
+    /// Of a target with a role: this instance has it from now on, or has it no longer.
+    Role(RoleChange),
     /// The guard's condition held.
     Tripped {
         guard: Guard,
@@ -183,6 +185,16 @@ pub enum Phase {
     Teardown,
 }
 
+/// As the instances themselves say it. It is for the eye alone: no verdict depends on it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoleChange {
+    pub target: String,
+    /// What those who have it answer.
+    pub role: String,
+    pub subject: Subject,
+    pub held: bool,
+}
+
 /// Whether something that was done could be shown to be so, with the evidence or what stood against it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Proof {
@@ -241,6 +253,17 @@ pub struct Difference {
     pub what: String,
 }
 
+impl RoleChange {
+    /// `node-2 is primary now`
+    pub fn sentence(&self) -> String {
+        let Self { subject, role, .. } = self;
+        match self.held {
+            true => format!("{} is {role} now", subject.name),
+            false => format!("{} is {role} no longer", subject.name),
+        }
+    }
+}
+
 impl Event {
     /// Text that may quote the outside, such as an engine's words or a command's output: whoever writes an event looks
     /// through these for what must not be written.
@@ -259,6 +282,7 @@ impl Event {
                 what: Steering::Abort { why: text },
                 ..
             } => vec![text],
+            Self::Role(change) => vec![&mut change.role],
             Self::Started(_)
             | Self::System { .. }
             | Self::Phase { .. }

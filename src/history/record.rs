@@ -3,7 +3,8 @@
 use super::bucket::{Bucket, Tally};
 use super::course::ProbeRecord;
 use super::event::{
-    Difference, Entry, Event, Header, Impediment, Member, Phase, Proof, Steering, VERSION,
+    Difference, Entry, Event, Header, Impediment, Member, Phase, Proof, RoleChange, Steering,
+    VERSION,
 };
 use super::step::StepRecord;
 use crate::action::Subject;
@@ -30,6 +31,7 @@ pub struct Record {
     /// `None`: the world after the run was not compared with the one before.
     pub world: Option<Vec<Difference>>,
     pub events: Kept<(Subject, String)>,
+    pub roles: Kept<RoleChange>,
     /// What the run had brought up itself: is it gone again?
     pub torn_down: Option<Proof>,
     /// By whom, and what.
@@ -78,6 +80,7 @@ impl Record {
             Event::Container { subject, what } => {
                 self.events.push(at, (subject.clone(), what.clone()));
             }
+            Event::Role(change) => self.roles.push(at, change.clone()),
             Event::Tripped { guard, measured } => self.trips.push(at, (guard.clone(), *measured)),
             Event::Interrupted { by } => self.interruptions.push(at, by.clone()),
             Event::Impeded { what, why } => self.impediments.push(at, (*what, why.clone())),
@@ -101,8 +104,7 @@ impl Record {
 
     /// What a probe saw in the segments that begin in `[from, to)`.
     pub fn tally(&self, probe: &str, from: Micros, to: Micros) -> Tally {
-        self.probe(probe)
-            .map_or_else(Tally::default, |probe| probe.tally(from, to))
+        self.tally_but(probe, (from, to), &[])
     }
 
     /// The same, but for what lies in these stretches between two boundaries.

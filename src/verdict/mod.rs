@@ -67,6 +67,7 @@ pub fn judge(record: &Record) -> Report {
         events_dropped: record.events.dropped,
         notes: steered::notes(record),
         commands: steered::rows(record),
+        roles: rows::roles(record),
         interruptions: rows::texts(&record.interruptions),
         impediments: rows::impediments(record),
         torn: record.torn,

@@ -64,6 +64,9 @@ pub struct Report {
     /// What people made the run do that its scenario does not say.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub commands: Vec<CommandRow>,
+    /// Which instance took a target's role on, or lost it.
+    #[serde(default)]
+    pub roles: Vec<RoleRow>,
     /// By what.
     pub interruptions: Vec<TextRow>,
     pub impediments: Vec<ImpedimentRow>,
@@ -227,6 +230,16 @@ pub struct EventRow {
     pub instance: String,
     pub id: String,
     pub what: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RoleRow {
+    pub at_ms: f64,
+    pub target: String,
+    pub role: String,
+    pub instance: String,
+    pub id: String,
+    pub held: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

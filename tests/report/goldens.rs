@@ -34,8 +34,9 @@ fn check(name: &str, entries: &[Entry]) {
 /// From the file alone, as `chaosrun report` does.
 fn check_recorded(name: &str) {
     let recorded = std::fs::read(folder().join(format!("{name}.jsonl"))).expect("it is recorded");
-    let found = judge(&read(recorded.split(|byte| *byte == b'\n')).expect("it reads"));
-    for (file, made) in report::render_all(&found) {
+    let record = read(recorded.split(|byte| *byte == b'\n')).expect("it reads");
+    let found = judge(&record);
+    for (file, made) in report::render_all(&record, &found) {
         same(&format!("{name}.{file}"), &made);
     }
     let table = report::table(&found, 80, false);
