@@ -12,9 +12,26 @@ use crate::verdict::{
 
 pub(in crate::report) fn render(record: &Record, report: &Report) -> String {
     let style = style();
-    let page = Page {
-        policy: policy(&style, Some(plot::SCRIPT)),
-        style: &style,
+    // A template that only writes into a string cannot fail.
+    harmless(page(record, report, &style).render().unwrap_or_default())
+}
+
+/// The page's sections one by one, each with the id that its element has: for a page that shows a run while it happens.
+pub fn sections(record: &Record, report: &Report) -> [(&'static str, String); 4] {
+    let page = page(record, report, "");
+    [
+        ("slos", page.as_slos().render()),
+        ("timeline", page.as_timeline().render()),
+        ("steps", page.as_steps().render()),
+        ("record", page.as_record().render()),
+    ]
+    .map(|(id, html)| (id, harmless(html.unwrap_or_default())))
+}
+
+fn page<'a>(record: &'a Record, report: &'a Report, style: &'a str) -> Page<'a> {
+    Page {
+        policy: policy(style, Some(plot::SCRIPT)),
+        style,
         script: plot::SCRIPT,
         name: words::name(report),
         lead: words::lead(report),
@@ -24,13 +41,11 @@ pub(in crate::report) fn render(record: &Record, report: &Report) -> String {
         happened: told(happened(report)),
         by_hand: told(by_hand(report)),
         report,
-    };
-    // A template that only writes into a string cannot fail.
-    harmless(page.render().unwrap_or_default())
+    }
 }
 
 #[derive(Template)]
-#[template(path = "html/page.html")]
+#[template(path = "html/page.html", blocks = ["slos", "timeline", "steps", "record"])]
 struct Page<'a> {
     policy: String,
     style: &'a str,
