@@ -12,8 +12,10 @@ mod report;
 mod run;
 mod step;
 mod term;
+mod wheel;
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -115,6 +117,12 @@ struct RunArgs {
     /// Wait before each step until it is started from standard input, where a run can also be held, taken back and aborted
     #[arg(long)]
     step: bool,
+    /// Show the run on a live page with buttons that steer it; port 0 takes a free one
+    #[arg(long, value_name = "ADDR:PORT")]
+    serve: Option<SocketAddr>,
+    /// Let --serve listen where other machines can reach it, unencrypted
+    #[arg(long, requires = "serve")]
+    expose: bool,
 }
 
 #[derive(Debug, Args)]

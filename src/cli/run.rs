@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::live::Live;
-use super::step::Keyboard;
+use super::wheel::Wheel;
 use super::{RunArgs, code, files, places, recover, report, term};
 use crate::clock::{self, Clock};
 use crate::engine::recover::recover_all;
 use crate::engine::signals::Stop;
-use crate::engine::{self, Finished, Setup, control, lock};
+use crate::engine::{self, Finished, Setup, lock};
 use crate::runtime::docker::Docker;
 use crate::scenario::{Scenario, SecretSource, Secrets};
 use crate::verdict;
@@ -32,6 +32,22 @@ pub(super) async fn main(args: RunArgs) -> u8 {
             }
         }
     }
+    let wheel = match Wheel::take(&args) {
+        Ok(wheel) => wheel,
+        Err(code) => return code,
+    };
+    let code = all(&args, &wheel, clock, scenarios, secrets).await;
+    wheel.let_go().await;
+    code
+}
+
+async fn all(
+    args: &RunArgs,
+    wheel: &Wheel,
+    clock: Clock,
+    scenarios: Vec<Scenario>,
+    secrets: Vec<Secrets>,
+) -> u8 {
     let stop = match Stop::on_signals() {
         Ok(stop) => stop,
         Err(error) => {
@@ -49,7 +65,6 @@ pub(super) async fn main(args: RunArgs) -> u8 {
     if !recover_leftovers().await {
         return code::DIRTY;
     }
-    let keyboard = args.step.then(Keyboard::new);
     let mut codes = Vec::new();
     for (turn, (scenario, secrets)) in scenarios.into_iter().zip(secrets).enumerate() {
         if stop.now().signals > 0 {
@@ -62,19 +77,7 @@ pub(super) async fn main(args: RunArgs) -> u8 {
             None => Docker::connect().await,
         };
         codes.push(match docker {
-            Ok(docker) => {
-                let keyboard = keyboard.as_ref();
-                one(
-                    &args,
-                    keyboard,
-                    scenario,
-                    secrets,
-                    docker,
-                    clock,
-                    stop.clone(),
-                )
-                .await
-            }
+            Ok(docker) => one(args, wheel, scenario, secrets, docker, clock, stop.clone()).await,
             Err(error) => {
                 term::error(&error.to_string(), error.hint());
                 code::INCONCLUSIVE
@@ -101,7 +104,7 @@ async fn recover_leftovers() -> bool {
 
 async fn one(
     args: &RunArgs,
-    keyboard: Option<&Keyboard>,
+    wheel: &Wheel,
     scenario: Scenario,
     secrets: Secrets,
     docker: Docker,
@@ -112,8 +115,7 @@ async fn one(
     let run = places::run_id();
     let report_dir = report_dir(&args.report_dir, &scenario, seed);
     let live = Live::new(term::color(&stderr()), args.quiet, term::width());
-    let (controls, orders) = control::channel(args.step);
-    let _typing = keyboard.map(|keyboard| keyboard.follow(controls, live.screen(), true));
+    let hands = wheel.follow(live, clock);
     let setup = Setup {
         seed,
         endpoint: docker.endpoint(),
@@ -127,13 +129,19 @@ async fn one(
         report_dir: report_dir.clone(),
         executable: Some(places::executable()),
         stop,
-        orders,
-        observer: Box::new(live),
+        orders: hands.orders,
+        observer: hands.observer,
         scenario,
     };
-    match engine::run(setup).await {
-        Ok(finished) => conclude(args, &finished, &report_dir),
+    let ran = engine::run(setup).await;
+    drop(hands.typing);
+    match ran {
+        Ok(finished) => {
+            wheel.conclude(&finished.record);
+            conclude(args, &finished, &report_dir)
+        }
         Err(error) => {
+            wheel.give_up(&error.to_string());
             term::error(&error.to_string(), "nothing was done to the system");
             code::INCONCLUSIVE
         }
