@@ -164,6 +164,9 @@ pub struct RecordedStep {
     pub fault: String,
     pub target: String,
     pub hold: Duration,
+    /// In the scenario; 0 where it was not recorded.
+    #[serde(default)]
+    pub line: usize,
 }
 
 /// One container of the system, as far as a report shows it.

@@ -1,14 +1,20 @@
 //! One file a format. Every format is a pure function of a run's [`Record`] and of the [`Report`] that is judged from it, so each
 //! can be made again from the history alone.
 
+mod github;
 pub mod html;
 mod json;
+mod junit;
+mod markdown;
 pub mod plot;
+mod spark;
 mod table;
 mod text;
 mod words;
 
+pub use github::annotations as github;
 pub use json::line as json_line;
+pub use markdown::MOST_BYTES as MOST_SUMMARY_BYTES;
 pub use table::render as table;
 pub use text::plain;
 
@@ -32,6 +38,16 @@ pub const FORMATS: &[Format] = &[
         name: "html",
         file: "report.html",
         render: html::render,
+    },
+    Format {
+        name: "junit",
+        file: "junit.xml",
+        render: junit::render,
+    },
+    Format {
+        name: "markdown",
+        file: "summary.md",
+        render: markdown::render,
     },
 ];
 

@@ -112,6 +112,9 @@ pub struct StepRow {
     /// The slowest probe's, and each one's.
     pub recovery_ms: RecoveryRow,
     pub probes: BTreeMap<String, RecoveryRow>,
+    /// In the scenario; 0 where it is not known.
+    #[serde(default)]
+    pub line: usize,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

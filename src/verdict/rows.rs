@@ -76,6 +76,7 @@ fn step(record: &Record, step: &StepRecord) -> StepRow {
         }),
         recovery_ms: recovery::slowest(probes.values()),
         probes,
+        line: step.line,
     }
 }
 

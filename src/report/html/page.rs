@@ -117,7 +117,7 @@ impl Page<'_> {
         }
     }
 
-    fn from_revert(&self, row: &RecoveryRow) -> String {
+    fn since_revert(&self, row: &RecoveryRow) -> String {
         words::or_none(row.from_revert.map(words::interval))
     }
 

@@ -51,28 +51,23 @@ impl Course {
         (good, bad)
     }
 
-    /// A line through the middles of the columns.
+    /// A line in steps: each column's value holds for all of it.
     pub(super) fn line(&self, scale: Decades, of: fn(&Point) -> Micros) -> String {
         let mut path = String::new();
         for stretch in self.stretches() {
-            let [first, .., last] = stretch else {
-                let only = &stretch[0];
-                let y = scale.place(of(only));
-                let (from, to) = (self.x(only.from), self.x(only.to));
-                write!(path, "M{} {}H{}", n(from), n(y), n(to.max(from + 2.0))).unwrap_or_default();
-                continue;
-            };
-            let mut pen = 'M';
-            let mut point = |x: f64, y: f64| {
-                write!(path, "{pen}{} {}", n(x), n(y)).unwrap_or_default();
-                pen = 'L';
-            };
-            point(self.x(first.from), scale.place(of(first)));
-            for column in stretch {
-                let middle = column.from + column.to.saturating_sub(column.from) / 2;
-                point(self.x(middle), scale.place(of(column)));
+            let mut drawn = String::new();
+            for (index, column) in stretch.iter().enumerate() {
+                let y = n(scale.place(of(column)));
+                let x = n(self.x(column.from));
+                match index {
+                    0 => write!(path, "M{x} {y}").unwrap_or_default(),
+                    _ if y != drawn => write!(path, "H{x}V{y}").unwrap_or_default(),
+                    _ => {}
+                }
+                drawn = y;
             }
-            point(self.x(last.to), scale.place(of(last)));
+            let end = stretch.last().map_or(0, |column| column.to);
+            write!(path, "H{}", n(self.x(end))).unwrap_or_default();
         }
         path
     }
@@ -162,6 +157,15 @@ mod tests {
     }
 
     #[test]
+    fn a_line_goes_up_where_its_column_begins() {
+        let mut slow = column(1, 10, 10);
+        slow.p50 = 10_000;
+        let course = course(vec![column(0, 10, 10), slow, column(2, 10, 10)]);
+        let line = course.line(Decades::new(100, 10_000, 100.0), |column| column.p50);
+        assert_eq!(line, "M0 50H100V0H200V50H300");
+    }
+
+    #[test]
     fn a_single_bad_sample_in_a_thousand_is_seen() {
         let (_, bad) = course(vec![column(0, 1_000, 999)]).success(40.0);
         assert_eq!(bad, "M0 0V2H100V0Z");
@@ -174,6 +178,6 @@ mod tests {
         assert_eq!(good, "M0 40V0H200V40ZM800 40V0H900V40Z");
         assert!(bad.is_empty());
         let line = course.line(Decades::new(100, 10_000, 100.0), |column| column.p50);
-        assert_eq!(line, "M0 50L50 50L150 50L200 50M800 50H900");
+        assert_eq!(line, "M0 50H200M800 50H900");
     }
 }

@@ -213,10 +213,12 @@ mod tests {
 
     fn report(steps: &[(f64, Option<f64>)], events: &[(f64, &str)]) -> Report {
         let mut report = judge(&Record::default());
-        let mut step = crate::history::StepRecord::default();
-        step.name = "kill".into();
+        let step = crate::history::StepRecord {
+            name: "kill".into(),
+            ..Default::default()
+        };
         let mut record = Record::default();
-        record.steps = vec![step; steps.len()];
+        record.steps.extend(vec![step; steps.len()]);
         report.steps = judge(&record).steps;
         for (row, (from, to)) in report.steps.iter_mut().zip(steps) {
             (row.injecting_ms, row.reverted_ms) = (Some(*from), *to);

@@ -61,7 +61,9 @@ impl Decades {
     /// Wide enough for both, one decade at the least.
     pub(super) fn new(least: Micros, most: Micros, height: f64) -> Self {
         let low = (least.max(1) as f64).log10().floor();
-        let high = (most.max(1) as f64).log10().ceil().max(low + 1.0);
+        // A timeout of a second that took a moment longer needs no decade more.
+        let high = (most.max(1) as f64).log10() - 0.02;
+        let high = high.ceil().max(low + 1.0);
         Self { low, high, height }
     }
 
