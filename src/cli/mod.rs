@@ -114,7 +114,7 @@ struct RunArgs {
     /// No progress, only problems and the verdict
     #[arg(short, long)]
     quiet: bool,
-    /// Wait before each step until it is started from standard input, where a run can also be held, taken back and aborted
+    /// Wait before each step until it is started from standard input, where a run can also be held, reverted and aborted
     #[arg(long)]
     step: bool,
     /// Show the run on a live page with buttons that steer it; port 0 takes a free one

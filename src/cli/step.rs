@@ -13,7 +13,7 @@ use crate::report::plain;
 
 const BY: &str = "terminal";
 
-const HELP: &str = "Enter starts the next step, h holds or releases the timeline, r takes back every fault, \
+const HELP: &str = "Enter starts the next step, h holds or releases the timeline, r reverts every fault, \
     a REASON aborts, n TEXT notes, ? shows this";
 
 /// Standard input, which the runs of one call follow one after the other.

@@ -24,9 +24,9 @@ pub enum Command {
     Hold,
     /// Takes back a hold: what has not begun is as much later as it lasted.
     Release,
-    /// Every fault in force is taken back now, no further step begins, and recovery is watched.
+    /// Every fault in force is reverted now, no further step begins, and recovery is watched.
     Revert,
-    /// Everything is taken back and the run ends, aborted.
+    /// Everything is reverted and the run ends, aborted.
     Abort { why: String },
     /// A remark for the report.
     Note { text: String },

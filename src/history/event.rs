@@ -217,7 +217,7 @@ pub enum Steering {
     /// No further step begins by itself.
     Hold,
     Release,
-    /// Every fault is taken back before its time, and no further step begins.
+    /// Every fault is reverted before its time, and no further step begins.
     Revert,
     /// The run ends, with everything reverted.
     Abort {

@@ -9,7 +9,7 @@
 
   // What a person has opened, moved and focused stays so.
   function swap(id, html) {
-    const at = $(id);
+    const at = document.querySelector(`[data-section="${id}"]`);
     const focused = at.contains(document.activeElement) ? pathTo(at, document.activeElement) : null;
     const open = new Set([...at.querySelectorAll("details[open]")].map(nameOf));
     const scrubs = [...at.querySelectorAll(".scrub")].map((scrub) => scrub.value);
@@ -57,7 +57,7 @@
     $("hint").textContent = state.start ?? "";
     $("text").disabled = $("note").querySelector("button").disabled = ended || state.over;
     document.body.classList.toggle("ended", ended || state.over);
-    document.title = `${$("now").querySelector("strong")?.textContent ?? "live"}: ${document.querySelector("h1").textContent}`;
+    document.title = `${document.querySelector(".now strong")?.textContent ?? "live"}: ${document.querySelector("h1").textContent}`;
   }
   const commandOf = (button) => {
     const command = button.dataset.command;

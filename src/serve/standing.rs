@@ -31,6 +31,8 @@ pub(super) struct Buttons {
 struct Head<'a> {
     header: &'a Header,
     name: String,
+    /// To the second.
+    began: &'a str,
     /// Once it is over.
     verdict: Option<(&'static str, &'a Report)>,
 }
@@ -120,6 +122,7 @@ pub(super) fn head(record: &Record, report: Option<&Report>) -> String {
     };
     let head = Head {
         header,
+        began: header.began.split('.').next().unwrap_or_default(),
         name: plain(header.title.as_ref().unwrap_or(&header.scenario)),
         verdict: report.map(|report| (tone(report.verdict), report)),
     };
@@ -192,7 +195,7 @@ fn fault(step: &StepRecord, at: Micros) -> Fault {
     let since = step.injecting.unwrap_or(at);
     let age = Duration::from_micros(at.saturating_sub(since));
     let left = match step.hold.saturating_sub(age) {
-        _ if step.reverting.is_some() => "being taken back".into(),
+        _ if step.reverting.is_some() => "being reverted".into(),
         _ if step.injected.is_none() => "being injected".into(),
         left if left.is_zero() => format!("for {}", seconds(age)),
         left => format!("{} left", seconds(left)),

@@ -34,7 +34,7 @@ pub fn in_words(what: &Steering) -> String {
         ),
         Steering::Hold => "timeline held".into(),
         Steering::Release => "timeline released".into(),
-        Steering::Revert => "every fault taken back before its time".into(),
+        Steering::Revert => "every fault reverted before its time".into(),
         Steering::Abort { why } => format!("aborted: {why}"),
     }
 }

@@ -268,12 +268,11 @@ async fn every_fault_is_taken_back_and_the_run_goes_on_with_recovery() {
         after(3.0).await;
         ok(&controls, Command::Revert).await;
         until(&controls, |now| now.phase == Some(Phase::Recovery)).await;
-        no(&controls, Command::Revert, "every fault is taken back").await;
+        no(&controls, Command::Revert, "every fault is reverted").await;
     });
     let outcome = outcome.await;
     outcome.is(3, "s (pause) on a was in force for 3");
-    outcome
-        .says("step n was skipped: every fault was taken back from the terminal before it began");
+    outcome.says("step n was skipped: every fault was reverted from the terminal before it began");
     assert_eq!(stage.log(), ["pause a", "unpause a"]);
     assert!(
         outcome
@@ -328,7 +327,7 @@ async fn a_step_whose_targets_are_being_looked_for_does_not_begin_once_all_is_ta
     });
     let outcome = outcome.await;
     outcome.is(3, "no fault was injected");
-    outcome.says("step s was skipped: every fault was taken back");
+    outcome.says("step s was skipped: every fault was reverted");
     assert!(stage.log().is_empty());
 }
 
@@ -340,7 +339,7 @@ async fn a_change_under_way_is_taken_back_as_well() {
     let outcome = stage.run_while(&pause_a("10s"), async {
         until(&controls, |now| now.in_force == ["s"]).await;
         ok(&controls, Command::Revert).await;
-        no(&controls, Command::Revert, "being taken back already").await;
+        no(&controls, Command::Revert, "being reverted already").await;
     });
     let outcome = outcome.await;
     assert_eq!(outcome.report.exit_code, 3, "{:?}", outcome.report.reasons);

@@ -55,7 +55,7 @@ fn each_step_waits_for_a_line_and_all_is_taken_back_by_another() {
     run.await_event("injected", "step", "cut");
     assert_eq!(stage.status(&name), "paused");
     run.types("r");
-    run.hears("taking back every fault; then recovery is watched");
+    run.hears("reverting every fault; then recovery is watched");
     until("it runs again", || stage.status(&name) == "running");
     let played = run.end().expect(3).says("was in force for");
     let report = played.report();
@@ -69,7 +69,7 @@ fn each_step_waits_for_a_line_and_all_is_taken_back_by_another() {
             .unwrap()
             .starts_with("step cut started 59m")
     );
-    assert_eq!(did[2]["what"], "every fault taken back before its time");
+    assert_eq!(did[2]["what"], "every fault reverted before its time");
     assert!(did.iter().all(|one| one["by"] == "terminal"));
     for shown in [
         "By hand",

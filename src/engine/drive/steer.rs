@@ -66,12 +66,12 @@ impl Drive<'_> {
         self.ending = Some(at);
         for step in 0..self.steps.len() {
             if matches!(self.steps[step].state, State::Waiting | State::Resolving) {
-                let why = format!("every fault was taken back from the {by} before it began");
+                let why = format!("every fault was reverted from the {by} before it began");
                 self.skip(step, why, false);
             }
         }
         self.keep_pace(at);
-        Ok("taking back every fault; then recovery is watched".into())
+        Ok("reverting every fault; then recovery is watched".into())
     }
 
     fn abort(&mut self, by: &str, why: &str) -> Answer {
@@ -79,7 +79,7 @@ impl Drive<'_> {
         let why = bounded(why, "a reason")?;
         let (by, what) = (by.to_owned(), Steering::Abort { why });
         self.halt(Event::Steered { by, what });
-        Ok("aborting: taking back every fault".into())
+        Ok("aborting: reverting every fault".into())
     }
 
     fn note_steered(&mut self, by: &str, what: Steering) -> Micros {
@@ -145,8 +145,8 @@ impl Drive<'_> {
         self.may_abort()?;
         let resolving = |step: &Progress| step.state == State::Resolving;
         match self.phase {
-            Phase::Recovery | Phase::Teardown => Err("every fault is taken back".into()),
-            _ if self.ending.is_some() => Err("every fault is being taken back already".into()),
+            Phase::Recovery | Phase::Teardown => Err("every fault is reverted".into()),
+            _ if self.ending.is_some() => Err("every fault is being reverted already".into()),
             Phase::Baseline if !self.steps.iter().any(resolving) => {
                 Err("no fault was injected yet".into())
             }

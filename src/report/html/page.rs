@@ -18,7 +18,8 @@ pub(in crate::report) fn render(record: &Record, report: &Report) -> String {
 
 /// The page's sections one by one, each with the id that its element has: for a page that shows a run while it happens.
 pub fn sections(record: &Record, report: &Report) -> [(&'static str, String); 4] {
-    let page = page(record, report, "");
+    let mut page = page(record, report, "");
+    page.live = record.ended.is_none();
     [
         ("slos", page.as_slos().render()),
         ("timeline", page.as_timeline().render()),
@@ -40,6 +41,7 @@ fn page<'a>(record: &'a Record, report: &'a Report, style: &'a str) -> Page<'a> 
         header: record.header.as_deref(),
         happened: told(happened(report)),
         by_hand: told(by_hand(report)),
+        live: false,
         report,
     }
 }
@@ -57,6 +59,8 @@ struct Page<'a> {
     header: Option<&'a Header>,
     happened: Vec<(String, String)>,
     by_hand: Vec<(String, String)>,
+    /// It goes on: what has not come yet may still come.
+    live: bool,
     report: &'a Report,
 }
 
@@ -71,6 +75,9 @@ impl Page<'_> {
     }
 
     fn revert(&self, step: &StepRow) -> (&'static str, String) {
+        if self.live && step.injecting_ms.is_some() && step.revert.is_none() {
+            return ("open", "not yet".into());
+        }
         let (text, well) = words::revert(step);
         (tone_of(well), text)
     }
