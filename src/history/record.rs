@@ -1,6 +1,6 @@
 //! The fold of a history: what verdict and reports are made from. Its size depends on the scenario, not on the run's length.
 
-use super::bucket::{Bucket, Tally};
+use super::bucket::{Bucket, Span, Tally};
 use super::course::ProbeRecord;
 use super::event::{
     Difference, Entry, Event, Header, Impediment, Member, Phase, Proof, RoleChange, Steering,
@@ -116,6 +116,11 @@ impl Record {
     ) -> Tally {
         self.probe(probe)
             .map_or_else(Tally::default, |probe| probe.tally_but(from, to, but))
+    }
+
+    pub fn span(&self, probe: &str, from: Micros, to: Micros) -> Span {
+        self.probe(probe)
+            .map_or_else(Span::default, |probe| probe.span(from, to))
     }
 
     pub fn probe(&self, name: &str) -> Option<&ProbeRecord> {

@@ -2,6 +2,8 @@
 
 mod goldens;
 mod inconclusive;
+#[path = "../support/long.rs"]
+mod long;
 mod probing;
 mod properties;
 mod run;
