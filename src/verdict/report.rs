@@ -60,13 +60,13 @@ pub struct Report {
     /// What happened to containers, the first of it.
     pub events: Vec<EventRow>,
     pub events_dropped: u64,
+    /// Which instance took a target's role on, or lost it.
+    #[serde(default)]
+    pub roles: Vec<RoleRow>,
     pub notes: Vec<NoteRow>,
     /// What people made the run do that its scenario does not say.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub commands: Vec<CommandRow>,
-    /// Which instance took a target's role on, or lost it.
-    #[serde(default)]
-    pub roles: Vec<RoleRow>,
     /// By what.
     pub interruptions: Vec<TextRow>,
     pub impediments: Vec<ImpedimentRow>,
