@@ -6,14 +6,12 @@ use super::event::{
     Difference, Entry, Event, Header, Impediment, Member, Phase, Proof, RoleChange, Steering,
     VERSION,
 };
+use super::kept::{Kept, MAX_KEPT};
 use super::step::StepRecord;
 use crate::action::Subject;
 use crate::inventory::EngineFacts;
 use crate::scenario::Guard;
 use crate::units::Micros;
-
-/// Of each kind of thing that can repeat without end, so many are kept and the rest is counted.
-pub const MAX_KEPT: usize = 500;
 
 #[derive(Debug, Clone, Default)]
 pub struct Record {
@@ -49,14 +47,6 @@ pub struct Record {
     pub irregular: Kept<String>,
     /// Where segments begin, sorted.
     boundaries: Vec<Micros>,
-}
-
-/// The first [`MAX_KEPT`] of something, each with its time.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Kept<T> {
-    pub first: Vec<(Micros, T)>,
-    /// How many more there were.
-    pub dropped: u64,
 }
 
 impl Record {
@@ -248,29 +238,6 @@ impl Record {
         );
         if let Err(wrong) = applied {
             self.odd(at, wrong);
-        }
-    }
-}
-
-impl<T> Kept<T> {
-    pub fn push(&mut self, at: Micros, item: T) {
-        if self.first.len() < MAX_KEPT {
-            self.first.push((at, item));
-        } else {
-            self.dropped = self.dropped.saturating_add(1);
-        }
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.first.is_empty()
-    }
-}
-
-impl<T> Default for Kept<T> {
-    fn default() -> Self {
-        Self {
-            first: Vec::new(),
-            dropped: 0,
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
 use tokio::sync::{Notify, mpsc, watch};
@@ -21,7 +22,12 @@ const EVERY: Micros = 1_000_000;
 const AT_MOST: u64 = 20;
 
 pub(super) enum News {
-    Begin { controls: Controls, clock: Clock },
+    Begin {
+        controls: Controls,
+        clock: Clock,
+        /// Set once something could not be told.
+        lost: Arc<AtomicBool>,
+    },
     Entry(Box<Entry>),
     Over(Box<Record>),
     GivenUp(String),
@@ -61,6 +67,7 @@ struct Run {
     standing: watch::Receiver<Standing>,
     clock: Clock,
     record: Record,
+    lost: Arc<AtomicBool>,
     over: bool,
 }
 
@@ -149,13 +156,18 @@ impl Feed {
     /// Is this to be seen at once?
     fn hear(&mut self, news: News) -> bool {
         match news {
-            News::Begin { controls, clock } => {
+            News::Begin {
+                controls,
+                clock,
+                lost,
+            } => {
                 self.said = None;
                 self.run = Some(Run {
                     standing: controls.standing(),
                     controls,
                     clock,
                     record: Record::default(),
+                    lost,
                     over: false,
                 });
                 true
@@ -208,7 +220,9 @@ impl Feed {
                 let standing = run.standing.borrow_and_update().clone();
                 let buttons = Buttons::of(&standing, run.over);
                 let at = run.clock.now();
-                (buttons, standing::now(&run.record, &standing, at, run.over))
+                let lost = run.lost.load(Ordering::Relaxed) && !run.over;
+                let now = standing::now(&run.record, &standing, at, run.over, lost);
+                (buttons, now)
             }
         };
         let controls = self.run.as_ref().map(|run| run.controls.clone());

@@ -14,6 +14,7 @@ mod standing;
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -54,7 +55,7 @@ pub struct Server {
 pub struct Spectator {
     news: mpsc::Sender<News>,
     /// Something could not be told: what comes after it means nothing.
-    lost: bool,
+    lost: Arc<AtomicBool>,
 }
 
 impl Server {
@@ -95,11 +96,17 @@ impl Server {
 
     /// The page shows this run from now on.
     pub fn follow(&self, controls: Controls, clock: Clock) -> Spectator {
-        let told = self.news.try_send(News::Begin { controls, clock });
-        Spectator {
+        let lost = Arc::new(AtomicBool::new(false));
+        let spectator = Spectator {
             news: self.news.clone(),
-            lost: told.is_err(),
-        }
+            lost: Arc::clone(&lost),
+        };
+        spectator.tell(News::Begin {
+            controls,
+            clock,
+            lost,
+        });
+        spectator
     }
 
     /// The run is over: the page shows its verdict.
@@ -120,18 +127,17 @@ impl Server {
     }
 }
 
+impl Spectator {
+    fn tell(&self, news: News) {
+        if !self.lost.load(Ordering::Relaxed) && self.news.try_send(news).is_err() {
+            self.lost.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
 impl Observer for Spectator {
     fn entry(&mut self, entry: &Entry) {
-        if self.lost {
-            return;
-        }
-        if self
-            .news
-            .try_send(News::Entry(Box::new(entry.clone())))
-            .is_err()
-        {
-            self.lost = true;
-        }
+        self.tell(News::Entry(Box::new(entry.clone())));
     }
 
     fn pulse(&mut self, _probe: &str, _pulse: &Pulse) {}
@@ -147,4 +153,44 @@ fn reachable(address: SocketAddr) -> SocketAddr {
         });
     }
     address
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::Event;
+
+    fn ended() -> Entry {
+        Entry {
+            at: 1,
+            event: Event::Ended,
+        }
+    }
+
+    #[test]
+    fn a_page_that_cannot_keep_up_is_told_no_more_and_nobody_waits() {
+        let (news, mut heard) = mpsc::channel(2);
+        let lost = Arc::new(AtomicBool::new(false));
+        let mut spectator = Spectator {
+            news,
+            lost: Arc::clone(&lost),
+        };
+        spectator.entry(&ended());
+        spectator.entry(&ended());
+        assert!(!lost.load(Ordering::Relaxed));
+        spectator.entry(&ended());
+        assert!(lost.load(Ordering::Relaxed));
+        // Even where there is room again: something is missing before it.
+        assert!(heard.try_recv().is_ok() && heard.try_recv().is_ok());
+        spectator.entry(&ended());
+        assert!(heard.try_recv().is_err());
+    }
+
+    #[test]
+    fn an_address_that_means_all_of_them_is_named_by_one() {
+        let name = |address: &str| reachable(address.parse().unwrap()).to_string();
+        assert_eq!(name("0.0.0.0:9"), "127.0.0.1:9");
+        assert_eq!(name("[::]:9"), "[::1]:9");
+        assert_eq!(name("10.0.0.1:9"), "10.0.0.1:9");
+    }
 }

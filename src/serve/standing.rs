@@ -44,6 +44,8 @@ struct Now {
     detail: String,
     tone: &'static str,
     held: bool,
+    /// What is drawn is not all that there is.
+    lost: bool,
     in_force: Vec<Fault>,
     next: Option<(String, String)>,
 }
@@ -109,6 +111,7 @@ pub(super) fn none(said: Option<&str>) -> (Buttons, String) {
         detail: plain(said.unwrap_or("connecting to the engine")),
         tone: "",
         held: false,
+        lost: false,
         in_force: Vec::new(),
         next: None,
     };
@@ -130,7 +133,13 @@ pub(super) fn head(record: &Record, report: Option<&Report>) -> String {
 }
 
 /// `at`: on the run's clock.
-pub(super) fn now(record: &Record, standing: &Standing, at: Micros, over: bool) -> String {
+pub(super) fn now(
+    record: &Record,
+    standing: &Standing,
+    at: Micros,
+    over: bool,
+    lost: bool,
+) -> String {
     let (word, detail) = phase(record, at, over);
     let faults = record.steps.iter().filter(|step| is_in_force(step));
     let now = Now {
@@ -138,6 +147,7 @@ pub(super) fn now(record: &Record, standing: &Standing, at: Micros, over: bool) 
         detail,
         tone: if over { "" } else { tone_of(record) },
         held: standing.held && !over && standing.next.is_some(),
+        lost,
         in_force: faults
             .filter(|_| !over)
             .map(|step| fault(step, at))
