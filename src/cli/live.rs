@@ -54,6 +54,14 @@ impl Live {
         Self::to(out, color, quiet, width)
     }
 
+    /// Where others may print while this is redrawn.
+    pub(super) fn screen(&self) -> Option<MultiProgress> {
+        match &self.out {
+            Out::Lines(_) => None,
+            Out::Redrawn { screen, .. } => Some(screen.clone()),
+        }
+    }
+
     fn to(out: Out, color: bool, quiet: bool, width: usize) -> Self {
         Self {
             view: View::default(),

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::live::Live;
+use super::wheel::Wheel;
 use super::{RunArgs, ci, code, files, places, recover, report, term};
 use crate::clock::{self, Clock};
 use crate::engine::recover::recover_all;
@@ -31,6 +32,22 @@ pub(super) async fn main(args: RunArgs) -> u8 {
             }
         }
     }
+    let wheel = match Wheel::take(&args) {
+        Ok(wheel) => wheel,
+        Err(code) => return code,
+    };
+    let code = all(&args, &wheel, clock, scenarios, secrets).await;
+    wheel.let_go().await;
+    code
+}
+
+async fn all(
+    args: &RunArgs,
+    wheel: &Wheel,
+    clock: Clock,
+    scenarios: Vec<Scenario>,
+    secrets: Vec<Secrets>,
+) -> u8 {
     let stop = match Stop::on_signals() {
         Ok(stop) => stop,
         Err(error) => {
@@ -62,7 +79,8 @@ pub(super) async fn main(args: RunArgs) -> u8 {
         };
         codes.push(match docker {
             Ok(docker) => {
-                let (code, run) = one(&args, scenario, secrets, docker, clock, stop.clone()).await;
+                let (code, run) =
+                    one(args, wheel, scenario, secrets, docker, clock, stop.clone()).await;
                 runs.extend(run);
                 code
             }
@@ -95,6 +113,7 @@ async fn recover_leftovers() -> bool {
 
 async fn one(
     args: &RunArgs,
+    wheel: &Wheel,
     scenario: Scenario,
     secrets: Secrets,
     docker: Docker,
@@ -106,6 +125,7 @@ async fn one(
     let report_dir = report_dir(&args.report_dir, &scenario, seed);
     let path = scenario.path.clone();
     let live = Live::new(term::color(&stderr()), args.quiet, term::width());
+    let hands = wheel.follow(live, clock);
     let setup = Setup {
         seed,
         endpoint: docker.endpoint(),
@@ -119,11 +139,15 @@ async fn one(
         report_dir: report_dir.clone(),
         executable: Some(places::executable()),
         stop,
-        observer: Box::new(live),
+        orders: hands.orders,
+        observer: hands.observer,
         scenario,
     };
-    match engine::run(setup).await {
+    let ran = engine::run(setup).await;
+    drop(hands.typing);
+    match ran {
         Ok(finished) => {
+            wheel.conclude(&finished.record);
             let judged = verdict::judge(&finished.record);
             let code = conclude(args, &finished, &judged, &report_dir);
             if args.github {
@@ -132,6 +156,7 @@ async fn one(
             (code, Some((report_dir, judged)))
         }
         Err(error) => {
+            wheel.give_up(&error.to_string());
             term::error(&error.to_string(), "nothing was done to the system");
             (code::INCONCLUSIVE, None)
         }
