@@ -40,6 +40,8 @@ pub(super) struct Drive<'a> {
     scope: Scope,
     world: watch::Sender<Arc<Inventory>>,
     notices: mpsc::Receiver<Notice>,
+    /// No notice comes any more.
+    deaf: bool,
     readings: mpsc::Receiver<Reading>,
     probers: Vec<Prober>,
     vitals: Vitals,
@@ -163,6 +165,7 @@ impl<'a> Drive<'a> {
             scope: ready.scope,
             world,
             notices: ready.notices,
+            deaf: false,
             readings,
             probers,
             vitals,
@@ -199,7 +202,10 @@ impl<'a> Drive<'a> {
                     Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
                     Err(_) => {}
                 },
-                Some(notice) = self.notices.recv() => self.on_notice(&notice),
+                notice = self.notices.recv(), if !self.deaf => match notice {
+                    Some(notice) => self.on_notice(&notice),
+                    None => self.go_deaf(),
+                },
                 Some(reading) = self.readings.recv() => self.on_reading(reading),
                 () = sleep_until(next) => self.look_again(),
             }
