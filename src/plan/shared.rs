@@ -79,7 +79,7 @@ fn is_in(mode: &str, owner: &Instance) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::tests::{instance, inventory};
+    use crate::plan::tests::inventory;
     use crate::scenario::{self, Inputs};
 
     fn told(fault: &str, hit: &[usize], change: impl Fn(&mut Inventory)) -> Result<(), String> {
