@@ -182,6 +182,7 @@ impl Reporter {
             tally: collector.take_fresh(),
             settled: collector.settled(),
             in_flight: collector.in_flight(),
+            unanswered: collector.unanswered(),
         }
     }
 
