@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
-use tokio::time::{sleep_until, timeout};
+use tokio::time::{sleep, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
 
 use super::inject::Miss;
 use super::run::{Ready, Run};
@@ -222,6 +223,7 @@ impl<'a> Drive<'a> {
             phase: Phase::Teardown,
         });
         let mut stopping = JoinSet::new();
+        let under_way: Vec<_> = self.probers.iter().map(Prober::hurry).collect();
         for prober in self.probers.drain(..) {
             prober.cut(at);
             stopping.spawn(prober.stop());
@@ -231,6 +233,9 @@ impl<'a> Drive<'a> {
             stop.reached(1).await;
             // What is under way may take as long as its timeout, and nobody waits for that any more.
             let _second = timeout(LAST_ANSWERS, stop.reached(2)).await;
+            under_way.iter().for_each(CancellationToken::cancel);
+            // They are counted as unanswered; the probers have so long to say so.
+            sleep(LAST_ANSWERS).await;
         };
         tokio::pin!(hurry);
         loop {
