@@ -2,6 +2,7 @@
 //! from the verdict.
 
 mod check;
+mod compare;
 mod files;
 mod live;
 mod places;
@@ -10,13 +11,18 @@ mod reaper;
 mod recover;
 mod report;
 mod run;
+mod series;
 mod term;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::units::parse_duration;
+use crate::verdict::compare::Margin;
 
 /// Exit codes that no verdict gives.
 pub mod code {
@@ -82,6 +88,19 @@ enum Command {
         #[arg(long, value_enum, default_value_t = Format::Table)]
         format: Format,
     },
+    /// Hold runs against earlier ones: exit 1 if something got worse
+    Compare {
+        /// A run's folder, or one that holds runs: before
+        #[arg(value_name = "A")]
+        before: PathBuf,
+        /// The same: after
+        #[arg(value_name = "B")]
+        after: PathBuf,
+        #[command(flatten)]
+        margin: MarginArgs,
+        #[arg(long, value_enum, default_value_t = Format::Table)]
+        format: Format,
+    },
     #[command(hide = true)]
     Reaper { journal: PathBuf },
     /// The helper next to a target
@@ -103,6 +122,14 @@ struct RunArgs {
     /// Decides every random choice, instead of the scenario's own seed
     #[arg(long)]
     seed: Option<u64>,
+    /// Run each scenario so often; one verdict over all runs, which have the seeds that follow the first
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=crate::scenario::MAX_REPEAT.into()))]
+    repeat: Option<u32>,
+    /// Compare with the earlier runs in this folder, too
+    #[arg(long, value_name = "DIR")]
+    baseline: Option<PathBuf>,
+    #[command(flatten)]
+    margin: MarginArgs,
     #[command(flatten)]
     vars: VarArgs,
     /// What goes to standard output
@@ -118,6 +145,34 @@ struct VarArgs {
     /// Sets a variable of the scenario's [vars]
     #[arg(long = "var", value_name = "NAME=VALUE", value_parser = pair)]
     vars: Vec<(String, String)>,
+}
+
+#[derive(Debug, Args)]
+struct MarginArgs {
+    /// In a comparison: how much worse is still no regression
+    #[arg(long, value_name = "SHARE", default_value = "20%", value_parser = more_than_whole)]
+    max_regression: f64,
+    /// In a comparison: times that differ by no more are the same
+    #[arg(long, value_name = "TIME", default_value = "10ms", value_parser = parse_duration)]
+    min_difference: Duration,
+}
+
+impl MarginArgs {
+    fn margin(&self) -> Margin {
+        Margin {
+            share: self.max_regression,
+            least_ms: self.min_difference.as_secs_f64() * 1e3,
+        }
+    }
+}
+
+/// A percentage that may be beyond 100 %.
+fn more_than_whole(text: &str) -> Result<f64, String> {
+    let number = text.trim().strip_suffix('%').unwrap_or_default();
+    match number.trim().parse::<f64>() {
+        Ok(percent) if percent >= 0.0 && percent.is_finite() => Ok(percent / 100.0),
+        _ => Err("expected a percentage, such as \"20%\"".into()),
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -177,6 +232,12 @@ fn dispatch(cli: Cli) -> u8 {
             Command::Plan { files, seed, vars } => plan::main(&files, seed, vars.to_map()).await,
             Command::Recover { list } => recover::main(list).await,
             Command::Report { dir, format } => report::main(&dir, format),
+            Command::Compare {
+                before,
+                after,
+                margin,
+                format,
+            } => compare::main(&before, &after, &margin, format),
             Command::Agent { .. } => code::USAGE,
             Command::Reaper { journal } => reaper::main(&journal).await,
             Command::QuorumNode(args) => match crate::demo::run(args).await {

@@ -5,15 +5,41 @@ use std::io::stderr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::compare::Baseline;
 use super::live::Live;
-use super::{RunArgs, code, files, places, recover, report, term};
+use super::{RunArgs, code, files, places, recover, report, series, term};
 use crate::clock::{self, Clock};
 use crate::engine::recover::recover_all;
 use crate::engine::signals::Stop;
 use crate::engine::{self, Finished, Setup, lock};
 use crate::runtime::docker::Docker;
 use crate::scenario::{Scenario, SecretSource, Secrets};
-use crate::verdict;
+use crate::units::Signal;
+use crate::verdict::{self, compare::Played};
+
+/// A scenario whose turn it is.
+pub(super) struct Turn<'a> {
+    pub(super) args: &'a RunArgs,
+    pub(super) scenario: Scenario,
+    pub(super) secrets: Secrets,
+    pub(super) stop: Stop,
+}
+
+/// What is left of one run.
+pub(super) struct Outcome {
+    pub(super) code: u8,
+    /// `None`: it could not even begin.
+    pub(super) played: Option<Played>,
+}
+
+impl Outcome {
+    fn not_begun() -> Self {
+        Self {
+            code: code::INCONCLUSIVE,
+            played: None,
+        }
+    }
+}
 
 pub(super) async fn main(args: RunArgs) -> u8 {
     let clock = Clock::start();
@@ -31,6 +57,13 @@ pub(super) async fn main(args: RunArgs) -> u8 {
             }
         }
     }
+    let baseline = match &args.baseline {
+        None => None,
+        Some(dir) => match Baseline::read(dir, &args.margin, &scenarios) {
+            Some(baseline) => Some(baseline),
+            None => return code::USAGE,
+        },
+    };
     let stop = match Stop::on_signals() {
         Ok(stop) => stop,
         Err(error) => {
@@ -38,8 +71,9 @@ pub(super) async fn main(args: RunArgs) -> u8 {
             return code::BUG;
         }
     };
-    let mut connected = match Docker::connect().await {
-        Ok(docker) => Some(docker),
+    // What the first run starts with was had while everything else was made ready.
+    let mut ready = match Docker::connect().await {
+        Ok(docker) => Some((docker, clock)),
         Err(error) => {
             term::error(&error.to_string(), error.hint());
             return code::INCONCLUSIVE;
@@ -49,25 +83,27 @@ pub(super) async fn main(args: RunArgs) -> u8 {
         return code::DIRTY;
     }
     let mut codes = Vec::new();
-    for (turn, (scenario, secrets)) in scenarios.into_iter().zip(secrets).enumerate() {
-        if stop.now().signals > 0 {
+    for (scenario, secrets) in scenarios.into_iter().zip(secrets) {
+        if let Some(code) = stopped(&stop) {
+            codes.push(code);
             break;
         }
-        let clock = if turn == 0 { clock } else { Clock::start() };
-        // Each run has a connection of its own: what it makes carries its label.
-        let docker = match connected.take() {
-            Some(docker) => Ok(docker),
-            None => Docker::connect().await,
+        let turn = Turn {
+            args: &args,
+            scenario,
+            secrets,
+            stop: stop.clone(),
         };
-        codes.push(match docker {
-            Ok(docker) => one(&args, scenario, secrets, docker, clock, stop.clone()).await,
-            Err(error) => {
-                term::error(&error.to_string(), error.hint());
-                code::INCONCLUSIVE
-            }
-        });
+        codes.push(series::play(&turn, &mut ready, baseline.as_ref()).await);
     }
     verdict::worst(&codes)
+}
+
+/// Nothing more is begun after a signal; what it makes of the exit code.
+pub(super) fn stopped(stop: &Stop) -> Option<u8> {
+    let urgency = stop.now();
+    let signal = urgency.first.and_then(|name| name.parse::<Signal>().ok());
+    (urgency.signals > 0).then(|| 128 + signal.unwrap_or(Signal::INT).number() as u8)
 }
 
 /// The next run cleans up after the one before, by itself.
@@ -85,18 +121,25 @@ async fn recover_leftovers() -> bool {
     }
 }
 
-async fn one(
-    args: &RunArgs,
-    scenario: Scenario,
-    secrets: Secrets,
-    docker: Docker,
-    clock: Clock,
-    stop: Stop,
-) -> u8 {
-    let seed = args.seed.or(scenario.seed).unwrap_or_else(places::seed);
+/// One run. Each has a connection of its own: what it makes carries its label.
+pub(super) async fn one(
+    turn: &Turn<'_>,
+    seed: u64,
+    report_dir: &Path,
+    ready: &mut Option<(Docker, Clock)>,
+) -> Outcome {
+    let (docker, clock) = match ready.take() {
+        Some(ready) => ready,
+        None => match Docker::connect().await {
+            Ok(docker) => (docker, Clock::start()),
+            Err(error) => {
+                term::error(&error.to_string(), error.hint());
+                return Outcome::not_begun();
+            }
+        },
+    };
     let run = places::run_id();
-    let report_dir = report_dir(&args.report_dir, &scenario, seed);
-    let live = Live::new(term::color(&stderr()), args.quiet, term::width());
+    let live = Live::new(term::color(&stderr()), turn.args.quiet, term::width());
     let setup = Setup {
         seed,
         endpoint: docker.endpoint(),
@@ -104,29 +147,27 @@ async fn one(
         run,
         began: clock::wall().to_string(),
         clock,
-        secrets,
+        secrets: turn.secrets.clone(),
         state_dir: places::state_dir(),
         lock_dir: lock::directory(),
-        report_dir: report_dir.clone(),
+        report_dir: report_dir.into(),
         executable: Some(places::executable()),
-        stop,
+        stop: turn.stop.clone(),
         observer: Box::new(live),
-        scenario,
+        scenario: turn.scenario.clone(),
     };
     match engine::run(setup).await {
-        Ok(finished) => conclude(args, &finished, &report_dir),
+        Ok(finished) => conclude(&finished, report_dir),
         Err(error) => {
             term::error(&error.to_string(), "nothing was done to the system");
-            code::INCONCLUSIVE
+            Outcome::not_begun()
         }
     }
 }
 
-fn conclude(args: &RunArgs, finished: &Finished, dir: &Path) -> u8 {
-    let judged = verdict::judge(&finished.record);
-    let written = report::write(&judged, dir);
-    report::print(&judged, args.format);
-    term::say(&format!("report: {}", dir.display()));
+fn conclude(finished: &Finished, dir: &Path) -> Outcome {
+    let played = report::played(&finished.record);
+    let judged = played.report.exit_code;
     if let Some(journal) = &finished.journal {
         term::error(
             &format!(
@@ -136,21 +177,25 @@ fn conclude(args: &RunArgs, finished: &Finished, dir: &Path) -> u8 {
             "`chaosrun recover --list` shows it, `chaosrun recover` undoes it",
         );
     }
-    match (written, finished.journal.is_some()) {
-        (_, true) => verdict::worst(&[judged.exit_code, code::DIRTY]),
-        (Ok(()), false) => judged.exit_code,
+    let written = report::write(&played.report, dir);
+    let code = match (written, finished.journal.is_some()) {
+        (_, true) => verdict::worst(&[judged, code::DIRTY]),
+        (Ok(()), false) => judged,
         (Err(why), false) => {
             term::error(&why, "without its report a run proves nothing");
-            verdict::worst(&[judged.exit_code, code::INCONCLUSIVE])
+            verdict::worst(&[judged, code::INCONCLUSIVE])
         }
+    };
+    Outcome {
+        code,
+        played: Some(played),
     }
 }
 
-/// `reports/<scenario>/<time>-<seed>`; a second run within the same second gets a number.
-fn report_dir(root: &Path, scenario: &Scenario, seed: u64) -> PathBuf {
-    let stem = format!("{}-{seed}", clock::wall().strftime("%Y%m%dT%H%M%SZ"));
+/// `reports/<scenario>/<stem>`; a second one within the same second gets a number.
+pub(super) fn report_dir(root: &Path, scenario: &Scenario, stem: &str) -> PathBuf {
     let folder = root.join(&scenario.name);
-    let first = folder.join(&stem);
+    let first = folder.join(stem);
     std::iter::once(first)
         .chain((2..).map(|n| folder.join(format!("{stem}-{n}"))))
         .find(|dir| !dir.exists())

@@ -1,10 +1,14 @@
 //! One file a format. Every format is a pure function of the [`Report`], so each can be made again from the history alone.
 
+mod compare;
 mod json;
+mod series;
 mod table;
 mod text;
 
-pub use json::line as json_line;
+pub use compare::render as comparison_table;
+pub use json::{line as json_line, pretty as json_pretty};
+pub use series::render as series_table;
 pub use table::render as table;
 pub use text::plain;
 

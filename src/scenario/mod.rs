@@ -45,6 +45,9 @@ pub use template::{Bindings, Part, Secrets, Template};
 /// Of a scenario's file, in bytes.
 const MAX_SOURCE: usize = 1 << 20;
 
+/// Of a scenario's runs in a series.
+pub const MAX_REPEAT: u32 = 1000;
+
 /// What a scenario's variables can take their values from, beside the file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Inputs {
@@ -86,6 +89,7 @@ fn read<'a>(
     let secrets = vars::read_secrets(&mut root);
     let title = root.word("title");
     let seed = root.get("seed");
+    let repeat = root.get("repeat");
     let system = system::read(&mut root);
     let timing = timing::read(&mut root);
     let targets = target::read_all(&mut root);
@@ -103,6 +107,9 @@ fn read<'a>(
         vars,
         title,
         seed: seed.and_then(|seed| seed.number(0..=u64::MAX)),
+        repeat: repeat
+            .and_then(|repeat| repeat.number(1..=MAX_REPEAT.into()))
+            .and_then(|repeat| u32::try_from(repeat).ok()),
         system,
         timing,
         secrets,

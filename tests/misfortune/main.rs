@@ -16,6 +16,7 @@ mod own_engine;
 mod play;
 mod preparing;
 mod proxy;
+mod repeating;
 mod signals;
 mod stacks;
 mod stage;

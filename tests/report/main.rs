@@ -1,9 +1,11 @@
 //! History → verdict → report, on histories as runs write them. Pure: runs anywhere.
 
+mod comparing;
 mod goldens;
 mod inconclusive;
 mod probing;
 mod properties;
+mod repeating;
 mod run;
 mod slos;
 mod verdicts;
