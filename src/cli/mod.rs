@@ -4,6 +4,7 @@
 mod check;
 mod compare;
 mod files;
+mod init;
 mod live;
 mod places;
 mod plan;
@@ -73,6 +74,21 @@ enum Command {
         seed: Option<u64>,
         #[command(flatten)]
         vars: VarArgs,
+    },
+    /// Write a first scenario for what is running
+    Init {
+        /// A Compose project; not needed where only one runs
+        #[arg(value_name = "PROJECT", conflicts_with = "all")]
+        project: Option<String>,
+        /// Look at every container of the engine
+        #[arg(long)]
+        all: bool,
+        /// Where to, instead of PROJECT.toml; `-` is standard output
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+        /// Overwrite a file that is there
+        #[arg(long)]
+        force: bool,
     },
     /// Undo what an earlier run left behind
     Recover {
@@ -230,6 +246,12 @@ fn dispatch(cli: Cli) -> u8 {
             Command::Run(args) => run::main(args).await,
             Command::Check { files, vars } => check::main(&files, vars.to_map()),
             Command::Plan { files, seed, vars } => plan::main(&files, seed, vars.to_map()).await,
+            Command::Init {
+                project,
+                all,
+                output,
+                force,
+            } => init::main(project, all, output, force).await,
             Command::Recover { list } => recover::main(list).await,
             Command::Report { dir, format } => report::main(&dir, format),
             Command::Compare {

@@ -10,6 +10,7 @@
 )]
 
 mod concurrent;
+mod drafting;
 mod engine;
 mod field;
 mod own_engine;
