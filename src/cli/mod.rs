@@ -6,6 +6,7 @@ mod compare;
 mod files;
 mod init;
 mod live;
+mod manual;
 mod places;
 mod plan;
 mod reaper;
@@ -116,6 +117,16 @@ enum Command {
         margin: MarginArgs,
         #[arg(long, value_enum, default_value_t = Format::Table)]
         format: Format,
+    },
+    /// List what can be done to a system
+    Faults,
+    /// List what can be asked of a system
+    Probes,
+    /// Show the manual page of a fault or a probe
+    Explain {
+        /// As in a scenario: `kill`, `http`
+        #[arg(value_name = "NAME")]
+        name: String,
     },
     #[command(hide = true)]
     Reaper { journal: PathBuf },
@@ -260,6 +271,9 @@ fn dispatch(cli: Cli) -> u8 {
                 margin,
                 format,
             } => compare::main(&before, &after, &margin, format),
+            Command::Faults => manual::list_faults(),
+            Command::Probes => manual::list_probes(),
+            Command::Explain { name } => manual::explain(&name),
             Command::Agent { .. } => code::USAGE,
             Command::Reaper { journal } => reaper::main(&journal).await,
             Command::QuorumNode(args) => match crate::demo::run(args).await {

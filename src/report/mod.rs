@@ -2,12 +2,14 @@
 
 mod compare;
 mod json;
+mod manual;
 mod series;
 mod table;
 mod text;
 
 pub use compare::render as comparison_table;
 pub use json::{line as json_line, pretty as json_pretty};
+pub use manual::render as manual;
 pub use series::render as series_table;
 pub use table::render as table;
 pub use text::plain;

@@ -36,9 +36,11 @@ use toml::de::DeTable;
 use cursor::Cursor;
 use entry::Entry;
 use hint::quote;
+pub(crate) use hint::{did_you_mean, either};
 use sheet::Sheet;
 
 pub use model::*;
+pub use probe::KINDS as PROBE_KINDS;
 pub use problem::{Problem, Problems};
 pub use template::{Bindings, Part, Secrets, Template};
 

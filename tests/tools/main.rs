@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod comparing;
+mod manual;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
