@@ -59,6 +59,27 @@ pub(super) fn explain(name: &str) -> u8 {
     code::OK
 }
 
+/// What the page of a kind says of a key.
+pub(super) fn describe(kind: &str, key: &str) -> Option<String> {
+    let pages = pages_of(kind).into_iter();
+    pages
+        .flat_map(|(_, page)| page.lines())
+        .find_map(|line| row(line, key))
+}
+
+/// ``| `key` | default | what it is |``
+fn row(line: &str, key: &str) -> Option<String> {
+    let rest = line.strip_prefix(&format!("| `{key}` |"))?;
+    let (default, about) = rest.trim_end().trim_end_matches('|').split_once('|')?;
+    let (default, about) = (default.trim(), about.trim());
+    Some(match (default, about) {
+        ("", about) => about.to_owned(),
+        (default, "") => format!("Without it: {default}."),
+        (default, about) => format!("{about}. Without it: {default}."),
+    })
+    .filter(|text| !text.is_empty())
+}
+
 fn unknown(name: &str) -> u8 {
     let known = || faults().chain(PROBE_KINDS.iter().copied());
     let later = fault::LATER.contains(&name);

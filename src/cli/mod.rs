@@ -3,6 +3,7 @@
 
 mod check;
 mod compare;
+mod complete;
 mod files;
 mod init;
 mod live;
@@ -13,6 +14,7 @@ mod reaper;
 mod recover;
 mod report;
 mod run;
+mod schema;
 mod series;
 mod term;
 
@@ -127,6 +129,22 @@ enum Command {
         /// As in a scenario: `kill`, `http`
         #[arg(value_name = "NAME")]
         name: String,
+    },
+    /// Print a JSON Schema, for editors and readers of reports
+    Schema {
+        #[arg(value_enum)]
+        of: schema::Of,
+    },
+    /// Print completions for a shell
+    Completions {
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+    /// Print the man page, or write one a command
+    Man {
+        /// Where to; one page a command
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
     },
     #[command(hide = true)]
     Reaper { journal: PathBuf },
@@ -274,6 +292,9 @@ fn dispatch(cli: Cli) -> u8 {
             Command::Faults => manual::list_faults(),
             Command::Probes => manual::list_probes(),
             Command::Explain { name } => manual::explain(&name),
+            Command::Schema { of } => schema::main(of),
+            Command::Completions { shell } => complete::completions(shell),
+            Command::Man { out } => complete::man(out.as_deref()),
             Command::Agent { .. } => code::USAGE,
             Command::Reaper { journal } => reaper::main(&journal).await,
             Command::QuorumNode(args) => match crate::demo::run(args).await {

@@ -15,6 +15,7 @@ pub(crate) mod placeholder;
 mod probe;
 mod problem;
 mod role;
+mod schema;
 mod sheet;
 mod slo;
 mod step;
@@ -42,6 +43,7 @@ use sheet::Sheet;
 pub use model::*;
 pub use probe::KINDS as PROBE_KINDS;
 pub use problem::{Problem, Problems};
+pub use schema::{Describe, schema};
 pub use template::{Bindings, Part, Secrets, Template};
 
 /// Of a scenario's file, in bytes.

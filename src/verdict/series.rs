@@ -1,5 +1,6 @@
 //! Several runs of one scenario: one verdict over all of them, and how much they differ.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::compare::measures::{Key, Value};
@@ -10,7 +11,7 @@ use super::{Report, Verdict, worst};
 pub const SERIES_VERSION: u32 = 1;
 
 /// What a series is made public as: this struct is `series.json`, a versioned contract.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Series {
     pub version: u32,
     pub scenario: String,
@@ -28,7 +29,7 @@ pub struct Series {
     pub rows: Vec<SeriesRow>,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RunRow {
     pub run: String,
     pub seed: u64,
@@ -37,7 +38,7 @@ pub struct RunRow {
     pub summary: String,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SeriesRow {
     pub probe: String,
     /// The window, or the step's name.

@@ -2,7 +2,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod comparing;
+mod complete;
 mod manual;
+mod schema;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

@@ -1,5 +1,6 @@
 //! What a comparison is made public as: a versioned contract, as `report.json` is.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::verdict::Report;
@@ -33,7 +34,7 @@ impl Default for Margin {
 }
 
 /// What became of a measure, or of all of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Change {
     /// Within the margin.
@@ -55,7 +56,7 @@ impl Change {
     }
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Comparison {
     pub version: u32,
     pub before: SideRow,
@@ -74,7 +75,7 @@ pub struct Comparison {
     pub rows: Vec<ComparisonRow>,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SideRow {
     pub scenario: String,
     /// Its version.
@@ -82,7 +83,7 @@ pub struct SideRow {
     pub runs: Vec<String>,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ComparisonRow {
     pub probe: String,
     /// The window, or the step's name.
@@ -102,7 +103,7 @@ pub struct ComparisonRow {
 }
 
 /// Of several runs, in the metric's unit; a `null` is a recovery that never came.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SpreadRow {
     pub runs: usize,
     pub min: Option<f64>,
