@@ -74,7 +74,7 @@ impl Live {
     }
 
     fn is_crowded(&mut self, event: &Event) -> bool {
-        let counts = matches!(event, Event::Container { .. });
+        let counts = matches!(event, Event::Container { .. } | Event::Role(_));
         self.container_events += usize::from(counts);
         counts && self.container_events > MOST_CONTAINER_EVENTS
     }

@@ -52,7 +52,7 @@ fn again(dir: &Path) -> Result<Played, u8> {
         code::USAGE
     })?;
     let played = played(&record);
-    match write(&played.report, dir) {
+    match write(&record, &played.report, dir) {
         Ok(()) => Ok(played),
         Err(why) => {
             term::error(&why, "");
@@ -88,8 +88,8 @@ pub(super) fn read(path: &Path) -> Result<Record, String> {
 ///
 /// # Errors
 /// What was tried, and the file system's words.
-pub(super) fn write(report: &Report, dir: &Path) -> Result<(), String> {
-    report::render_all(report)
+pub(super) fn write(record: &Record, report: &Report, dir: &Path) -> Result<(), String> {
+    report::render_all(record, report)
         .into_iter()
         .try_for_each(|(name, contents)| put(dir, name, &contents))
 }

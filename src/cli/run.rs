@@ -177,7 +177,7 @@ fn conclude(finished: &Finished, dir: &Path) -> Outcome {
             "`chaosrun recover --list` shows it, `chaosrun recover` undoes it",
         );
     }
-    let written = report::write(&played.report, dir);
+    let written = report::write(&finished.record, &played.report, dir);
     let code = match (written, finished.journal.is_some()) {
         (_, true) => verdict::worst(&[judged, code::DIRTY]),
         (Ok(()), false) => judged,

@@ -245,6 +245,7 @@ fn header(setup: &Setup) -> Header {
                 fault: step.fault.kind().into(),
                 target: step.fault.target().into(),
                 hold: step.hold.unwrap_or_else(|| step.fault.default_hold()),
+                line: step.line,
             })
             .collect(),
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::bucket::{Bucket, Tally};
+use super::bucket::{Bucket, Span, Tally};
 use super::event::RecordedProbe;
 use super::timeline::Timeline;
 use crate::units::Micros;
@@ -41,6 +41,14 @@ impl ProbeRecord {
             .filter(|segment| (from..to).contains(&segment.start))
             .for_each(|segment| sum.merge(&segment.tally));
         sum
+    }
+
+    /// The same of when things turned bad and good, which costs less than the whole.
+    pub fn span(&self, from: Micros, to: Micros) -> Span {
+        self.segments
+            .iter()
+            .filter(|segment| (from..to).contains(&segment.start))
+            .fold(Span::default(), |sum, one| sum.then(&one.tally.span))
     }
 
     /// Was something recorded already that lies behind this boundary?

@@ -77,6 +77,8 @@ pub enum Event {
         subject: Subject,
         what: String,
     },
+    /// Of a target with a role: this instance has it from now on, or has it no longer.
+    Role(RoleChange),
     /// The guard's condition held.
     Tripped {
         guard: Guard,
@@ -152,6 +154,9 @@ pub struct RecordedStep {
     pub fault: String,
     pub target: String,
     pub hold: Duration,
+    /// In the scenario; 0 where it was not recorded.
+    #[serde(default)]
+    pub line: usize,
 }
 
 /// One container of the system, as far as a report shows it.
@@ -171,6 +176,16 @@ pub enum Phase {
     Recovery,
     /// The probes have stopped; what is left is to look at the world and to clean up.
     Teardown,
+}
+
+/// As the instances themselves say it. It is for the eye alone: no verdict depends on it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoleChange {
+    pub target: String,
+    /// What those who have it answer.
+    pub role: String,
+    pub subject: Subject,
+    pub held: bool,
 }
 
 /// Whether something that was done could be shown to be so, with the evidence or what stood against it.
@@ -211,6 +226,17 @@ pub struct Difference {
     pub what: String,
 }
 
+impl RoleChange {
+    /// `node-2 is primary now`
+    pub fn sentence(&self) -> String {
+        let Self { subject, role, .. } = self;
+        match self.held {
+            true => format!("{} is {role} now", subject.name),
+            false => format!("{} is {role} no longer", subject.name),
+        }
+    }
+}
+
 impl Event {
     /// Text that may quote the outside, such as an engine's words or a command's output: whoever writes an event looks
     /// through these for what must not be written.
@@ -225,6 +251,7 @@ impl Event {
             Self::Container { what, .. } => vec![what],
             Self::World { differences } => differences.iter_mut().map(|d| &mut d.what).collect(),
             Self::Note { text } => vec![text],
+            Self::Role(change) => vec![&mut change.role],
             Self::Started(_)
             | Self::System { .. }
             | Self::Phase { .. }

@@ -1,8 +1,10 @@
 //! The fold of a history: what verdict and reports are made from. Its size depends on the scenario, not on the run's length.
 
-use super::bucket::{Bucket, Tally};
+use super::bucket::{Bucket, Span, Tally};
 use super::course::ProbeRecord;
-use super::event::{Difference, Entry, Event, Header, Impediment, Member, Phase, Proof, VERSION};
+use super::event::{
+    Difference, Entry, Event, Header, Impediment, Member, Phase, Proof, RoleChange, VERSION,
+};
 use super::step::StepRecord;
 use crate::action::Subject;
 use crate::inventory::EngineFacts;
@@ -28,6 +30,7 @@ pub struct Record {
     /// `None`: the world after the run was not compared with the one before.
     pub world: Option<Vec<Difference>>,
     pub events: Kept<(Subject, String)>,
+    pub roles: Kept<RoleChange>,
     /// What the run had brought up itself: is it gone again?
     pub torn_down: Option<Proof>,
     pub notes: Kept<String>,
@@ -71,6 +74,7 @@ impl Record {
             Event::Container { subject, what } => {
                 self.events.push(at, (subject.clone(), what.clone()));
             }
+            Event::Role(change) => self.roles.push(at, change.clone()),
             Event::Tripped { guard, measured } => self.trips.push(at, (guard.clone(), *measured)),
             Event::Interrupted { by } => self.interruptions.push(at, by.clone()),
             Event::Impeded { what, why } => self.impediments.push(at, (*what, why.clone())),
@@ -94,6 +98,11 @@ impl Record {
     pub fn tally(&self, probe: &str, from: Micros, to: Micros) -> Tally {
         self.probe(probe)
             .map_or_else(Tally::default, |probe| probe.tally(from, to))
+    }
+
+    pub fn span(&self, probe: &str, from: Micros, to: Micros) -> Span {
+        self.probe(probe)
+            .map_or_else(Span::default, |probe| probe.span(from, to))
     }
 
     pub fn probe(&self, name: &str) -> Option<&ProbeRecord> {

@@ -280,7 +280,7 @@ impl Findings {
             return;
         }
         let unsteady = record.probes.iter().find(|probe| {
-            let seen = record.tally(&probe.name, 0, Micros::MAX).span;
+            let seen = record.span(&probe.name, 0, Micros::MAX);
             let good_for = record.end().saturating_sub(seen.last_bad.unwrap_or(0));
             (good_for as f64) < 0.9 * header.timing.steady.as_micros() as f64
         });

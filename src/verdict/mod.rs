@@ -66,6 +66,7 @@ pub fn judge(record: &Record) -> Report {
         torn_down: record.torn_down.as_ref().map(rows::checked),
         events: rows::events(record),
         events_dropped: record.events.dropped,
+        roles: rows::roles(record),
         notes: rows::texts(&record.notes),
         interruptions: rows::texts(&record.interruptions),
         impediments: rows::impediments(record),

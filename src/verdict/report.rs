@@ -61,6 +61,9 @@ pub struct Report {
     /// What happened to containers, the first of it.
     pub events: Vec<EventRow>,
     pub events_dropped: u64,
+    /// Which instance took a target's role on, or lost it.
+    #[serde(default)]
+    pub roles: Vec<RoleRow>,
     pub notes: Vec<TextRow>,
     /// By what.
     pub interruptions: Vec<TextRow>,
@@ -107,6 +110,9 @@ pub struct StepRow {
     /// The slowest probe's, and each one's.
     pub recovery_ms: RecoveryRow,
     pub probes: BTreeMap<String, RecoveryRow>,
+    /// In the scenario; 0 where it is not known.
+    #[serde(default)]
+    pub line: usize,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -225,6 +231,16 @@ pub struct EventRow {
     pub instance: String,
     pub id: String,
     pub what: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RoleRow {
+    pub at_ms: f64,
+    pub target: String,
+    pub role: String,
+    pub instance: String,
+    pub id: String,
+    pub held: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

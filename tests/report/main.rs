@@ -3,6 +3,8 @@
 mod comparing;
 mod goldens;
 mod inconclusive;
+#[path = "../support/long.rs"]
+mod long;
 mod probing;
 mod properties;
 mod repeating;

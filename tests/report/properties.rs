@@ -343,10 +343,11 @@ proptest! {
         let start = entry(0, Event::Started(Box::new(run.header())));
         let mut entries: Vec<_> = started.then_some(start).into_iter().collect();
         entries.extend(events.into_iter().map(|(at, event)| entry(at, event)));
-        let report = judge(&entries);
+        let record = fold(&entries);
+        let report = chaosrun::verdict::judge(&record);
         let table = chaosrun::report::table(&report, 80, false);
         prop_assert!(table.chars().all(|c| c == '\n' || !c.is_control()));
-        let json = &chaosrun::report::render_all(&report)[0].1;
+        let json = &chaosrun::report::render_all(&record, &report)[0].1;
         prop_assert!(serde_json::from_str::<serde_json::Value>(json).is_ok());
     }
 }

@@ -105,6 +105,7 @@ fn one(event: &Event, timing: RecordedTiming) -> Option<Line> {
         Event::Container { subject, what } => {
             line(Tone::Plain, format!("{}: {what}", subject.name))
         }
+        Event::Role(change) => line(Tone::Plain, change.sentence()),
         Event::Tripped { guard, measured } => {
             let metric = guard.trips.metric;
             line(

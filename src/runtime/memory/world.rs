@@ -41,6 +41,16 @@ impl World {
         queue.and_then(|(_, queue)| queue.pop_front())
     }
 
+    /// Such a request is refused and leaves no trace.
+    pub(super) fn is_so(&self, id: &str, change: &Change) -> bool {
+        let state = self.instances.get(id).map(|i| i.state);
+        match change {
+            Change::Pause => state == Some(State::Paused),
+            Change::Unpause => state.is_some_and(|state| state != State::Paused),
+            _ => false,
+        }
+    }
+
     pub(super) fn change(
         &mut self,
         id: &str,
