@@ -2,6 +2,7 @@
 //! from the verdict.
 
 mod check;
+mod ci;
 mod compare;
 mod complete;
 mod files;
@@ -16,9 +17,12 @@ mod report;
 mod run;
 mod schema;
 mod series;
+mod step;
 mod term;
+mod wheel;
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -47,7 +51,7 @@ pub mod code {
     args_conflicts_with_subcommands = true
 )]
 #[command(after_help = "`chaosrun FILE|DIR…` is `chaosrun run FILE|DIR…`.\n\n\
-    Exit codes: 0 passed, 1 failed, 2 wrong usage or scenario, 3 inconclusive, 4 aborted by a guard,\n\
+    Exit codes: 0 passed, 1 failed, 2 wrong usage or scenario, 3 inconclusive, 4 aborted by a guard or a person,\n\
     5 dirty (a revert could not be verified), 70 a bug in chaosrun, 130 and 143 interrupted.")]
 struct Cli {
     #[command(subcommand)]
@@ -180,9 +184,24 @@ struct RunArgs {
     /// What goes to standard output
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
+    /// Annotate the scenario on GitHub, and add to the summary of the workflow's step
+    #[arg(long)]
+    github: bool,
     /// No progress, only problems and the verdict
     #[arg(short, long)]
     quiet: bool,
+    /// Also tell what a run is made of, and what went as it should
+    #[arg(short, long, conflicts_with = "quiet")]
+    verbose: bool,
+    /// Wait before each step until it is started from standard input, where a run can also be held, reverted and aborted
+    #[arg(long)]
+    step: bool,
+    /// Show the run on a live page with buttons that steer it; port 0 takes a free one
+    #[arg(long, value_name = "ADDR:PORT")]
+    serve: Option<SocketAddr>,
+    /// Let --serve listen where other machines can reach it, unencrypted
+    #[arg(long, requires = "serve")]
+    expose: bool,
 }
 
 #[derive(Debug, Args)]
@@ -190,6 +209,16 @@ struct VarArgs {
     /// Sets a variable of the scenario's [vars]
     #[arg(long = "var", value_name = "NAME=VALUE", value_parser = pair)]
     vars: Vec<(String, String)>,
+}
+
+impl RunArgs {
+    fn volume(&self) -> live::Volume {
+        match (self.quiet, self.verbose) {
+            (true, _) => live::Volume::Quiet,
+            (_, true) => live::Volume::Verbose,
+            _ => live::Volume::Usual,
+        }
+    }
 }
 
 #[derive(Debug, Args)]

@@ -14,8 +14,8 @@ pub(super) fn main(dir: &Path, format: Format) -> u8 {
     let of_series = dir.join("series.json");
     if !of_series.exists() && folders.len() <= 1 {
         return match again(folders.first().map_or(dir, |folder| folder)) {
-            Ok(played) => {
-                print(&played.report, format);
+            Ok((record, played)) => {
+                print(&record, &played.report, format);
                 code::OK
             }
             Err(code) => code,
@@ -24,7 +24,7 @@ pub(super) fn main(dir: &Path, format: Format) -> u8 {
     let mut runs = Vec::new();
     for folder in folders {
         match again(&folder) {
-            Ok(played) => runs.push(played),
+            Ok((_, played)) => runs.push(played),
             Err(code) => return code,
         }
     }
@@ -42,7 +42,7 @@ pub(super) fn main(dir: &Path, format: Format) -> u8 {
 }
 
 /// One run's reports.
-fn again(dir: &Path) -> Result<Played, u8> {
+fn again(dir: &Path) -> Result<(Record, Played), u8> {
     let history = dir.join("history.jsonl");
     let record = read(&history).map_err(|why| {
         term::error(
@@ -53,7 +53,7 @@ fn again(dir: &Path) -> Result<Played, u8> {
     })?;
     let played = played(&record);
     match write(&record, &played.report, dir) {
-        Ok(()) => Ok(played),
+        Ok(()) => Ok((record, played)),
         Err(why) => {
             term::error(&why, "");
             Err(code::INCONCLUSIVE)
@@ -107,13 +107,14 @@ pub(super) fn put(dir: &Path, name: &str, contents: &str) -> Result<(), String> 
 }
 
 /// The verdict, on standard output.
-pub(super) fn print(report: &Report, format: Format) {
+pub(super) fn print(record: &Record, report: &Report, format: Format) {
+    let (width, color) = (term::width(), term::color(&stdout()));
     match format {
-        Format::Table => term::data(&report::table(
-            report,
-            term::width(),
-            term::color(&stdout()),
-        )),
+        Format::Table => {
+            let table = report::table(report, width, color);
+            let course = report::course(record, width, color);
+            term::data(&format!("{table}\n{course}"));
+        }
         Format::Json => term::data(&report::json_line(report)),
     }
 }

@@ -7,11 +7,13 @@ use std::sync::Arc;
 
 use super::compare::Baseline;
 use super::live::Live;
-use super::{RunArgs, code, files, places, recover, report, series, term};
+use super::wheel::Wheel;
+use super::{RunArgs, ci, code, files, places, recover, report, series, term};
 use crate::clock::{self, Clock};
 use crate::engine::recover::recover_all;
 use crate::engine::signals::Stop;
 use crate::engine::{self, Finished, Setup, lock};
+use crate::history::Record;
 use crate::runtime::docker::Docker;
 use crate::scenario::{Scenario, SecretSource, Secrets};
 use crate::units::Signal;
@@ -20,6 +22,7 @@ use crate::verdict::{self, compare::Played};
 /// A scenario whose turn it is.
 pub(super) struct Turn<'a> {
     pub(super) args: &'a RunArgs,
+    pub(super) wheel: &'a Wheel,
     pub(super) scenario: Scenario,
     pub(super) secrets: Secrets,
     pub(super) stop: Stop,
@@ -29,7 +32,7 @@ pub(super) struct Turn<'a> {
 pub(super) struct Outcome {
     pub(super) code: u8,
     /// `None`: it could not even begin.
-    pub(super) played: Option<Played>,
+    pub(super) played: Option<(Record, Played)>,
 }
 
 impl Outcome {
@@ -64,6 +67,23 @@ pub(super) async fn main(args: RunArgs) -> u8 {
             None => return code::USAGE,
         },
     };
+    let wheel = match Wheel::take(&args) {
+        Ok(wheel) => wheel,
+        Err(code) => return code,
+    };
+    let code = all(&args, &wheel, clock, scenarios, secrets, baseline).await;
+    wheel.let_go().await;
+    code
+}
+
+async fn all(
+    args: &RunArgs,
+    wheel: &Wheel,
+    clock: Clock,
+    scenarios: Vec<Scenario>,
+    secrets: Vec<Secrets>,
+    baseline: Option<Baseline>,
+) -> u8 {
     let stop = match Stop::on_signals() {
         Ok(stop) => stop,
         Err(error) => {
@@ -83,18 +103,23 @@ pub(super) async fn main(args: RunArgs) -> u8 {
         return code::DIRTY;
     }
     let mut codes = Vec::new();
+    let mut runs = Vec::new();
     for (scenario, secrets) in scenarios.into_iter().zip(secrets) {
         if let Some(code) = stopped(&stop) {
             codes.push(code);
             break;
         }
         let turn = Turn {
-            args: &args,
+            args,
+            wheel,
             scenario,
             secrets,
             stop: stop.clone(),
         };
-        codes.push(series::play(&turn, &mut ready, baseline.as_ref()).await);
+        codes.push(series::play(&turn, &mut ready, baseline.as_ref(), &mut runs).await);
+    }
+    if let Err(why) = ci::index(&args.report_dir, &runs) {
+        term::error(&why, "each run's own report is written");
     }
     verdict::worst(&codes)
 }
@@ -139,7 +164,8 @@ pub(super) async fn one(
         },
     };
     let run = places::run_id();
-    let live = Live::new(term::color(&stderr()), turn.args.quiet, term::width());
+    let live = Live::new(term::color(&stderr()), turn.args.volume(), term::width());
+    let hands = turn.wheel.follow(live, clock);
     let setup = Setup {
         seed,
         endpoint: docker.endpoint(),
@@ -153,19 +179,34 @@ pub(super) async fn one(
         report_dir: report_dir.into(),
         executable: Some(places::executable()),
         stop: turn.stop.clone(),
-        observer: Box::new(live),
+        orders: hands.orders,
+        observer: hands.observer,
         scenario: turn.scenario.clone(),
     };
-    match engine::run(setup).await {
-        Ok(finished) => conclude(&finished, report_dir),
+    let ran = engine::run(setup).await;
+    drop(hands.typing);
+    match ran {
+        Ok(finished) => {
+            turn.wheel.conclude(&finished.record);
+            let (code, played) = conclude(&finished, report_dir);
+            if turn.args.github {
+                ci::github(&played.report, &turn.scenario.path, report_dir);
+            }
+            let record = finished.record;
+            Outcome {
+                code,
+                played: Some((record, played)),
+            }
+        }
         Err(error) => {
+            turn.wheel.give_up(&error.to_string());
             term::error(&error.to_string(), "nothing was done to the system");
             Outcome::not_begun()
         }
     }
 }
 
-fn conclude(finished: &Finished, dir: &Path) -> Outcome {
+fn conclude(finished: &Finished, dir: &Path) -> (u8, Played) {
     let played = report::played(&finished.record);
     let judged = played.report.exit_code;
     if let Some(journal) = &finished.journal {
@@ -186,10 +227,7 @@ fn conclude(finished: &Finished, dir: &Path) -> Outcome {
             verdict::worst(&[judged, code::INCONCLUSIVE])
         }
     };
-    Outcome {
-        code,
-        played: Some(played),
-    }
+    (code, played)
 }
 
 /// `reports/<scenario>/<stem>`; a second one within the same second gets a number.

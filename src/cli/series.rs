@@ -3,7 +3,7 @@
 //! Each run of a series stands for itself: a system that it brings up is brought up afresh, and it has a folder of its own. Run
 //! k has the seed of the first one plus k − 1, so that the same seed gives the same series and each run can be made again alone.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::compare::Baseline;
 use super::run::{Turn, one, report_dir, stopped};
@@ -12,30 +12,36 @@ use crate::clock::{self, Clock};
 use crate::report::{json_line, json_pretty, series_table};
 use crate::runtime::docker::Docker;
 use crate::verdict::compare::Played;
-use crate::verdict::{self, Series, Verdict};
+use crate::verdict::{self, Report, Series, Verdict};
 
 /// The exit code of the run or of the series, and of its comparison with the baseline.
 pub(super) async fn play(
     turn: &Turn<'_>,
     ready: &mut Option<(Docker, Clock)>,
     baseline: Option<&Baseline>,
+    runs: &mut Vec<(PathBuf, Report)>,
 ) -> u8 {
     let (args, scenario) = (turn.args, &turn.scenario);
     let seed = args.seed.or(scenario.seed).unwrap_or_else(places::seed);
     let stem = format!("{}-{seed}", clock::wall().strftime("%Y%m%dT%H%M%SZ"));
-    let (code, played, dir) = match args.repeat.or(scenario.repeat) {
+    let (code, played, dir): (u8, Vec<Played>, PathBuf) = match args.repeat.or(scenario.repeat) {
         None => {
             let dir = report_dir(&args.report_dir, scenario, &stem);
             let outcome = one(turn, seed, &dir, ready).await;
-            if let Some(played) = &outcome.played {
-                report::print(&played.report, args.format);
+            if let Some((record, played)) = &outcome.played {
+                report::print(record, &played.report, args.format);
                 term::say(&format!("report: {}", dir.display()));
+                runs.push((dir.clone(), played.report.clone()));
             }
-            (outcome.code, outcome.played.into_iter().collect(), dir)
+            let played = outcome.played.map(|(_, played)| played);
+            (outcome.code, played.into_iter().collect(), dir)
         }
         Some(count) => {
             let dir = report_dir(&args.report_dir, scenario, &format!("{stem}-x{count}"));
             let (code, played) = repeat(turn, seed, count, &dir, ready).await;
+            let folder = |number: usize| dir.join((number + 1).to_string());
+            let reports = played.iter().enumerate();
+            runs.extend(reports.map(|(n, one)| (folder(n), one.report.clone())));
             (code, played, dir)
         }
     };
@@ -64,7 +70,7 @@ async fn repeat(
         let folder = dir.join((number + 1).to_string());
         let outcome = one(turn, seed, &folder, ready).await;
         codes.push(outcome.code);
-        let Some(played) = outcome.played else {
+        let Some((_, played)) = outcome.played else {
             break;
         };
         let summary = &played.report.summary;

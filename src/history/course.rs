@@ -35,10 +35,16 @@ struct Segment {
 impl ProbeRecord {
     /// What it saw in the segments that begin in `[from, to)`.
     pub fn tally(&self, from: Micros, to: Micros) -> Tally {
+        self.tally_but(from, to, &[])
+    }
+
+    pub(super) fn tally_but(&self, from: Micros, to: Micros, but: &[(Micros, Micros)]) -> Tally {
+        let within = |start, (from, to): &(Micros, Micros)| (*from..*to).contains(&start);
         let mut sum = Tally::default();
         self.segments
             .iter()
             .filter(|segment| (from..to).contains(&segment.start))
+            .filter(|segment| !but.iter().any(|range| within(segment.start, range)))
             .for_each(|segment| sum.merge(&segment.tally));
         sum
     }

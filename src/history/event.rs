@@ -101,9 +101,20 @@ pub enum Event {
     TornDown {
         proof: Proof,
     },
-    /// Free text of a person or of chaosrun, for the report.
+    /// Free text for the report: of a person, with where they wrote it, or of chaosrun itself.
     Note {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
         text: String,
+    },
+    /// A person made the run do something that its scenario does not say, from the terminal or the live page.
+    Steered {
+        by: String,
+        what: Steering,
+    },
+    /// The scenario's clock stops for the steps that have not begun, or goes on.
+    Timeline {
+        stands: bool,
     },
     /// Always the last of a run that came to its end.
     Ended,
@@ -195,6 +206,26 @@ pub struct Proof {
     pub evidence: String,
 }
 
+/// What a person can make a run do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Steering {
+    /// This step began at once, and by so many microseconds before its time.
+    Start {
+        step: String,
+        early: Micros,
+    },
+    /// No further step begins by itself.
+    Hold,
+    Release,
+    /// Every fault is reverted before its time, and no further step begins.
+    Revert,
+    /// The run ends, with everything reverted.
+    Abort {
+        why: String,
+    },
+}
+
 /// Each makes a run inconclusive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -250,7 +281,11 @@ impl Event {
             Self::Skipped { why, .. } | Self::Impeded { why, .. } => vec![why],
             Self::Container { what, .. } => vec![what],
             Self::World { differences } => differences.iter_mut().map(|d| &mut d.what).collect(),
-            Self::Note { text } => vec![text],
+            Self::Note { text, .. }
+            | Self::Steered {
+                what: Steering::Abort { why: text },
+                ..
+            } => vec![text],
             Self::Role(change) => vec![&mut change.role],
             Self::Started(_)
             | Self::System { .. }
@@ -260,6 +295,8 @@ impl Event {
             | Self::Bucket { .. }
             | Self::Tripped { .. }
             | Self::Interrupted { .. }
+            | Self::Steered { .. }
+            | Self::Timeline { .. }
             | Self::Ended => Vec::new(),
         }
     }

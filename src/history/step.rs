@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::event::{Event, Proof, RecordedStep};
-use super::record::Kept;
+use super::kept::Kept;
 use crate::action::Subject;
 use crate::units::Micros;
 

@@ -2,6 +2,7 @@
 //! can be made again from the history alone.
 
 mod compare;
+mod course;
 mod github;
 pub mod html;
 mod json;
@@ -16,6 +17,7 @@ mod text;
 mod words;
 
 pub use compare::render as comparison_table;
+pub use course::render as course;
 pub use github::annotations as github;
 pub use json::{line as json_line, pretty as json_pretty};
 pub use manual::render as manual;

@@ -16,6 +16,7 @@ pub fn render(report: &Report, width: usize, color: bool) -> String {
     parts.extend(view.section("SLOs", slo_table(report, view)));
     parts.extend(view.section("Steps", step_table(report, view)));
     parts.extend(view.section("Probes", probe_table(report, view)));
+    parts.extend(view.section("By hand", hand_table(report, view)));
     let mut out = parts.join("\n");
     out.push('\n');
     out
@@ -202,6 +203,25 @@ fn probe_table(report: &Report, view: View) -> Option<Table> {
         ]);
     }
     (!report.probes.is_empty()).then_some(table)
+}
+
+/// What people made the run do, and what they had to remark.
+fn hand_table(report: &Report, view: View) -> Option<Table> {
+    let notes = report.notes.iter().map(|note| {
+        let by = note.by.as_deref().unwrap_or("chaosrun");
+        (note.at_ms, by, format!("note: {}", note.text))
+    });
+    let commands = report.commands.iter();
+    let mut rows: Vec<_> = commands
+        .map(|command| (command.at_ms, command.by.as_str(), command.what.clone()))
+        .chain(notes)
+        .collect();
+    rows.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let mut table = view.table(["at", "from", "what"], &[]);
+    for (ms, by, what) in &rows {
+        table.add_row([words::at(*ms).as_str(), by, what].map(|text| view.cell(text, None)));
+    }
+    (!rows.is_empty()).then_some(table)
 }
 
 pub(super) fn ansi(verdict: Verdict) -> u8 {

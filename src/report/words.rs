@@ -3,7 +3,7 @@
 use super::text::plain;
 use crate::scenario::Metric;
 pub(super) use crate::verdict::milliseconds;
-use crate::verdict::{ProbeRow, RecoveryRow, SloRow, StepRow, amount, ranked};
+use crate::verdict::{CommandRow, NoteRow, ProbeRow, RecoveryRow, SloRow, StepRow, amount, ranked};
 
 /// What stands where there is nothing.
 pub(super) const NONE: &str = "-";
@@ -92,6 +92,18 @@ pub(super) fn bad(probe: &ProbeRow) -> String {
         .map(|(reason, count)| format!("{count} × {reason}"))
         .collect();
     reasons.join(", ")
+}
+
+/// With where it was written.
+pub(super) fn note(note: &NoteRow) -> String {
+    match &note.by {
+        Some(by) => format!("note from the {by}: {}", note.text),
+        None => format!("note: {}", note.text),
+    }
+}
+
+pub(super) fn command(command: &CommandRow) -> String {
+    format!("{}, from the {}", command.what, command.by)
 }
 
 pub(super) fn or_none(text: Option<String>) -> String {

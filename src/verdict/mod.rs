@@ -14,6 +14,7 @@ mod report;
 mod rows;
 mod series;
 mod slo;
+mod steered;
 mod window;
 
 pub use baseline::unhealthy;
@@ -22,6 +23,7 @@ pub use objective::{amount, during, holds, milliseconds, name, phrase};
 pub use report::*;
 pub use series::{RunRow, SERIES_VERSION, Series, SeriesRow, series};
 pub use slo::ranked;
+pub use steered::in_words as steering_in_words;
 pub use window::{Range, range};
 
 use crate::history::{Header, Record};
@@ -66,8 +68,9 @@ pub fn judge(record: &Record) -> Report {
         torn_down: record.torn_down.as_ref().map(rows::checked),
         events: rows::events(record),
         events_dropped: record.events.dropped,
+        notes: steered::notes(record),
+        commands: steered::rows(record),
         roles: rows::roles(record),
-        notes: rows::texts(&record.notes),
         interruptions: rows::texts(&record.interruptions),
         impediments: rows::impediments(record),
         torn: record.torn,
@@ -131,14 +134,18 @@ fn held(record: &Record, slos: usize) -> String {
         1 => "the SLO held".to_owned(),
         n => format!("all {n} SLOs held"),
     };
-    match (injected, record.steps.len()) {
-        (_, 0) => format!("{slos}; no step was asked for"),
-        (1, 1) => format!("{slos}; the fault had its effect and was undone"),
-        (n, all) if n == all => format!("{slos}; all {n} faults had their effect and were undone"),
-        (n, all) => {
-            format!("{slos}; {n} of {all} faults were injected, had their effect and were undone")
-        }
-    }
+    let by_hand = if record.steering.is_empty() {
+        ""
+    } else {
+        "; people had a hand in its timeline"
+    };
+    let faults = match (injected, record.steps.len()) {
+        (_, 0) => "no step was asked for".into(),
+        (1, 1) => "the fault had its effect and was undone".into(),
+        (n, all) if n == all => format!("all {n} faults had their effect and were undone"),
+        (n, all) => format!("{n} of {all} faults were injected, had their effect and were undone"),
+    };
+    format!("{slos}; {faults}{by_hand}")
 }
 
 #[cfg(test)]

@@ -64,7 +64,10 @@ pub struct Report {
     /// Which instance took a target's role on, or lost it.
     #[serde(default)]
     pub roles: Vec<RoleRow>,
-    pub notes: Vec<TextRow>,
+    pub notes: Vec<NoteRow>,
+    /// What people made the run do that its scenario does not say.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub commands: Vec<CommandRow>,
     /// By what.
     pub interruptions: Vec<TextRow>,
     pub impediments: Vec<ImpedimentRow>,
@@ -247,6 +250,24 @@ pub struct RoleRow {
 pub struct TextRow {
     pub at_ms: f64,
     pub text: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct NoteRow {
+    pub at_ms: f64,
+    /// Where a person wrote it; without it, it is chaosrun's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    pub text: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CommandRow {
+    pub at_ms: f64,
+    /// Where it was given.
+    pub by: String,
+    /// In a few words.
+    pub what: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -1,32 +1,80 @@
 //! `report.html` as people see it: of any width, light and dark, by pointer and by keyboard, without a complaint.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use chaosrun::history::{Record, fold};
+use chaosrun::report;
+use chaosrun::verdict::judge;
 
 use crate::chrome::{Chrome, DESK, PHONE, Scheme};
+use crate::long::Long;
 
-fn page(name: &str) -> String {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/histories/{name}"));
+/// Writes a record's page, and says where it is.
+fn write(name: &str, record: &Record) -> String {
+    let pages = report::render_all(record, &judge(record));
+    let (_, page) = pages
+        .into_iter()
+        .find(|(file, _)| *file == "report.html")
+        .unwrap();
+    // Two tests may write the same page at once.
+    let file = format!("{name}-{:?}.html", std::thread::current().id());
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(file.replace(['(', ')'], "-"));
+    std::fs::write(&file, page).unwrap();
     format!("file://{}", file.display())
 }
 
-#[tokio::test]
-async fn every_recorded_page_fits_any_window_and_nothing_is_complained_of() {
-    let chrome = Chrome::start().await;
+fn recorded() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/histories");
     let files = std::fs::read_dir(folder).unwrap();
-    let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
-    let mut seen = 0;
-    for name in names.filter(|name| name.ends_with(".html")) {
+    files
+        .map(|file| file.unwrap().path())
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "jsonl")
+        })
+        .collect()
+}
+
+/// Of a history in `tests/histories`.
+fn page(path: &Path) -> String {
+    let text = std::fs::read(path).unwrap();
+    let record = fold(text.split(|byte| *byte == b'\n')).unwrap();
+    write(&path.file_stem().unwrap().to_string_lossy(), &record)
+}
+
+fn failed() -> String {
+    let all = recorded();
+    page(
+        all.iter()
+            .find(|path| path.ends_with("failed.jsonl"))
+            .unwrap(),
+    )
+}
+
+#[tokio::test]
+async fn every_page_fits_any_window_and_nothing_is_complained_of() {
+    let chrome = Chrome::start().await;
+    let crowded = Long {
+        seconds: 600,
+        probes: 3,
+        rate: 5,
+        faults: 50,
+    };
+    let mut pages: Vec<String> = recorded().iter().map(|path| page(path)).collect();
+    let mut record = Record::default();
+    crowded.each(|entry| record.apply(&entry));
+    pages.push(write("crowded", &record));
+    pages.push(write("nothing", &Record::default()));
+    assert!(pages.len() > 8);
+    for url in &pages {
         for width in [PHONE, DESK] {
             for scheme in [Scheme::Light, Scheme::Dark] {
-                chrome.open(&page(&name), width, scheme).await;
-                assert!(!chrome.overflows().await, "{name} at {width}");
-                assert_eq!(chrome.complaints().await, Vec::<String>::new(), "{name}");
-                seen += 1;
+                chrome.open(url, width, scheme).await;
+                assert!(!chrome.overflows().await, "{url} at {width}");
+                assert_eq!(chrome.complaints().await, Vec::<String>::new(), "{url}");
             }
         }
     }
-    assert!(seen > 10);
     chrome.close().await;
 }
 
@@ -52,7 +100,7 @@ async fn dark_is_dark_and_light_is_light() {
         (Scheme::Light, "rgb(255, 255, 255)"),
         (Scheme::Dark, "rgb(17, 20, 24)"),
     ] {
-        chrome.open(&page("failed.report.html"), DESK, scheme).await;
+        chrome.open(&failed(), DESK, scheme).await;
         assert_eq!(chrome.eval(ground).await, color);
     }
     chrome.close().await;
@@ -61,9 +109,7 @@ async fn dark_is_dark_and_light_is_light() {
 #[tokio::test]
 async fn the_pointer_reads_out_numbers_and_faults() {
     let chrome = Chrome::start().await;
-    chrome
-        .open(&page("failed.report.html"), DESK, Scheme::Light)
-        .await;
+    chrome.open(&failed(), DESK, Scheme::Light).await;
     // In the middle of the fault.
     let place = "const box = document.querySelector('.band .bar').getBoundingClientRect(); scrollTo(0, box.top - 100);
         const now = document.querySelector('.band .bar').getBoundingClientRect(); return [now.x + now.width / 2, now.y + 60]";
@@ -90,9 +136,7 @@ async fn the_pointer_reads_out_numbers_and_faults() {
 #[tokio::test]
 async fn the_keyboard_reads_out_the_same() {
     let chrome = Chrome::start().await;
-    chrome
-        .open(&page("failed.report.html"), DESK, Scheme::Light)
-        .await;
+    chrome.open(&failed(), DESK, Scheme::Light).await;
     chrome
         .eval("document.querySelector('.scrub').focus()")
         .await;

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use chaosrun::history::{
-    Bucket, Difference, Entry, Event, Impediment, Phase, Sample, Tally, fold as read,
+    Bucket, Difference, Entry, Event, Impediment, Phase, Sample, Steering, Tally, fold as read,
 };
 use chaosrun::scenario::{Metric, Relation, Slo, Window};
 use chaosrun::units::Micros;
@@ -259,6 +259,18 @@ fn any_event() -> impl Strategy<Value = Event> {
         proof.prop_map(|proof| Event::TornDown { proof }),
         Just(Event::Interrupted {
             by: "\u{1b}[2J".into()
+        }),
+        any::<bool>().prop_map(|stands| Event::Timeline { stands }),
+        prop_oneof![
+            Just(Steering::Hold),
+            Just(Steering::Revert),
+            Just(Steering::Abort {
+                why: "\u{202e}".into()
+            }),
+        ]
+        .prop_map(|what| Event::Steered {
+            by: "terminal".into(),
+            what
         }),
         Just(Event::Ended),
     ]

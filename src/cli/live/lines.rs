@@ -1,8 +1,8 @@
 //! Events as lines.
 
 use crate::history::{Event, Phase, RecordedTiming};
-use crate::units::format_duration;
-use crate::verdict::{amount, name, phrase};
+use crate::units::{Rate, format_duration};
+use crate::verdict::{amount, name, phrase, steering_in_words};
 
 pub(super) struct Line {
     pub(super) tone: Tone,
@@ -37,6 +37,47 @@ pub(super) fn of(event: &Event, timing: RecordedTiming) -> Vec<Line> {
             .collect();
     }
     one(event, timing).into_iter().collect()
+}
+
+/// What is said besides when much is to be told.
+pub(super) fn more(event: &Event) -> Vec<Line> {
+    let plain = |text: String| line(Tone::Plain, text);
+    match event {
+        Event::Started(header) => {
+            let probes = header.probes.iter().map(|probe| {
+                let (rate, timeout) = (Rate(probe.rate), format_duration(probe.timeout));
+                format!(
+                    "probe {}: {}, {rate}, given up after {timeout}",
+                    probe.name, probe.kind
+                )
+            });
+            let steps = header.steps.iter().map(|step| {
+                let hold = format_duration(step.hold);
+                format!(
+                    "step {}: {} on {}, for {hold}",
+                    step.name, step.fault, step.target
+                )
+            });
+            probes.chain(steps).map(plain).collect()
+        }
+        Event::System { instances, .. } => instances
+            .iter()
+            .map(|one| {
+                plain(format!(
+                    "{}: {} ({})",
+                    one.subject.name, one.image, one.image_id
+                ))
+            })
+            .collect(),
+        Event::Reverting { step } => vec![plain(format!("{step}: undoing"))],
+        Event::World { differences } if differences.is_empty() => {
+            vec![plain("the system is as it was before".into())]
+        }
+        Event::TornDown { proof } if proof.holds => {
+            vec![plain(format!("taken down: {}", proof.evidence))]
+        }
+        _ => Vec::new(),
+    }
 }
 
 fn one(event: &Event, timing: RecordedTiming) -> Option<Line> {
@@ -128,11 +169,21 @@ fn one(event: &Event, timing: RecordedTiming) -> Option<Line> {
         Event::TornDown { proof } if !proof.holds => {
             line(Tone::Problem, format!("not taken down: {}", proof.evidence))
         }
-        Event::Note { text } => line(Tone::Plain, text.clone()),
+        Event::Note { by: None, text } => line(Tone::Plain, text.clone()),
+        Event::Note { by: Some(by), text } => line(Tone::Plain, format!("note ({by}): {text}")),
+        Event::Steered { by, what } => line(
+            Tone::Plain,
+            format!("{} (from the {by})", steering_in_words(what)),
+        ),
+        Event::Timeline { stands: true } => line(
+            Tone::Plain,
+            "the timeline stands still until a step is started or it is released",
+        ),
         Event::TornDown { .. }
         | Event::Reverting { .. }
         | Event::Bucket { .. }
         | Event::World { .. }
+        | Event::Timeline { stands: false }
         | Event::Ended => return None,
     })
 }

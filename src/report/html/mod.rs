@@ -6,6 +6,7 @@ mod page;
 
 pub use index::{Run, render as index};
 pub(super) use page::render;
+pub use page::sections;
 
 use std::fmt::Write as _;
 

@@ -12,24 +12,42 @@ use crate::verdict::{
 
 pub(in crate::report) fn render(record: &Record, report: &Report) -> String {
     let style = style();
-    let page = Page {
-        policy: policy(&style, Some(plot::SCRIPT)),
-        style: &style,
+    // A template that only writes into a string cannot fail.
+    harmless(page(record, report, &style).render().unwrap_or_default())
+}
+
+/// The page's sections one by one, each with the id that its element has: for a page that shows a run while it happens.
+pub fn sections(record: &Record, report: &Report) -> [(&'static str, String); 4] {
+    let mut page = page(record, report, "");
+    page.live = record.ended.is_none();
+    [
+        ("slos", page.as_slos().render()),
+        ("timeline", page.as_timeline().render()),
+        ("steps", page.as_steps().render()),
+        ("record", page.as_record().render()),
+    ]
+    .map(|(id, html)| (id, harmless(html.unwrap_or_default())))
+}
+
+fn page<'a>(record: &'a Record, report: &'a Report, style: &'a str) -> Page<'a> {
+    Page {
+        policy: policy(style, Some(plot::SCRIPT)),
+        style,
         script: plot::SCRIPT,
         name: words::name(report),
         lead: words::lead(report),
         tone: tone(report.verdict),
         figures: plot::figures(record, report),
         header: record.header.as_deref(),
-        happened: happened(report),
+        happened: told(happened(report)),
+        by_hand: told(by_hand(report)),
+        live: false,
         report,
-    };
-    // A template that only writes into a string cannot fail.
-    harmless(page.render().unwrap_or_default())
+    }
 }
 
 #[derive(Template)]
-#[template(path = "html/page.html")]
+#[template(path = "html/page.html", blocks = ["slos", "timeline", "steps", "record"])]
 struct Page<'a> {
     policy: String,
     style: &'a str,
@@ -40,10 +58,23 @@ struct Page<'a> {
     figures: Vec<Figure>,
     header: Option<&'a Header>,
     happened: Vec<(String, String)>,
+    by_hand: Vec<(String, String)>,
+    /// It goes on: what has not come yet may still come.
+    live: bool,
     report: &'a Report,
 }
 
 impl Page<'_> {
+    /// To the second; what is not written as usual stays as it is.
+    fn began(&self) -> String {
+        let began = &self.report.began;
+        let usual = began.ends_with('Z').then(|| began.get(..19)).flatten();
+        usual.map_or_else(
+            || began.clone(),
+            |began| format!("{} UTC", began.replacen('T', " ", 1)),
+        )
+    }
+
     fn slo_tone(&self, slo: &SloRow) -> &'static str {
         tone_of(slo.met)
     }
@@ -54,6 +85,9 @@ impl Page<'_> {
     }
 
     fn revert(&self, step: &StepRow) -> (&'static str, String) {
+        if self.live && step.injecting_ms.is_some() && step.revert.is_none() {
+            return ("open", "not yet".into());
+        }
         let (text, well) = words::revert(step);
         (tone_of(well), text)
     }
@@ -109,8 +143,8 @@ impl Page<'_> {
     }
 }
 
-/// Everything that has its moment, in the order of time.
-fn happened(report: &Report) -> Vec<(String, String)> {
+/// Everything that has its moment.
+fn happened(report: &Report) -> Vec<(f64, String)> {
     let events = report.events.iter();
     let events = events.map(|event| (event.at_ms, format!("{}: {}", event.instance, event.what)));
     let roles = report.roles.iter().map(|role| {
@@ -118,18 +152,29 @@ fn happened(report: &Report) -> Vec<(String, String)> {
         let text = format!("{} is {} {when}", role.instance, role.role);
         (role.at_ms, text)
     });
-    let notes = report.notes.iter();
-    let notes = notes.map(|note| (note.at_ms, format!("note: {}", note.text)));
     let signals = report.interruptions.iter();
     let signals = signals.map(|by| (by.at_ms, format!("interrupted by {}", by.text)));
     let troubles = report.impediments.iter();
     let troubles = troubles.map(|one| (one.at_ms, one.why.clone()));
-    let mut all: Vec<_> = events
+    events
         .chain(roles)
-        .chain(notes)
+        .chain(by_hand(report))
         .chain(signals)
         .chain(troubles)
-        .collect();
+        .collect()
+}
+
+/// What people remarked, and made the run do.
+fn by_hand(report: &Report) -> Vec<(f64, String)> {
+    let notes = report.notes.iter();
+    let notes = notes.map(|note| (note.at_ms, words::note(note)));
+    let commands = report.commands.iter();
+    let commands = commands.map(|one| (one.at_ms, words::command(one)));
+    notes.chain(commands).collect()
+}
+
+/// In the order of time.
+fn told(mut all: Vec<(f64, String)>) -> Vec<(String, String)> {
     all.sort_by(|(a, _), (b, _)| a.total_cmp(b));
     all.into_iter()
         .map(|(at, what)| (words::at(at), what))

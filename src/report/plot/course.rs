@@ -162,7 +162,7 @@ mod tests {
         slow.p50 = 10_000;
         let course = course(vec![column(0, 10, 10), slow, column(2, 10, 10)]);
         let line = course.line(Decades::new(100, 10_000, 100.0), |column| column.p50);
-        assert_eq!(line, "M0 50H100V0H200V50H300");
+        assert_eq!(line, "M0 50H100V3H200V50H300");
     }
 
     #[test]

@@ -19,6 +19,8 @@ const SUCCESS: usize = 46;
 const GAP: usize = 22;
 const LATENCY: usize = 132;
 const AXIS: usize = 22;
+/// Bands and marks.
+const CROWD: usize = 40;
 /// A letter of a label at its usual width, in percent of a usual drawing's.
 const LETTER: f64 = 0.8;
 
@@ -43,6 +45,8 @@ pub struct Figure {
     bad: String,
     lines: [(&'static str, String); 4],
     rows: Vec<Row>,
+    /// So much happened that lines across it all would hide the rest.
+    crowded: bool,
     top: Tops,
 }
 
@@ -141,6 +145,7 @@ impl Figure {
                 ("p50", line(|point| point.p50)),
             ],
             rows: course.columns.iter().map(row).collect(),
+            crowded: marks.len() + bands.len() > CROWD,
             top,
         }
     }

@@ -2,7 +2,7 @@
 
 use super::Axis;
 use super::scale::time;
-use crate::report::plain;
+use crate::report::{plain, words};
 use crate::units::Micros;
 use crate::verdict::{Report, StepRow};
 
@@ -178,7 +178,9 @@ fn all(report: &Report) -> Vec<Mark> {
         mark(role.at_ms, Kind::Role, text)
     });
     let notes = report.notes.iter();
-    let notes = notes.map(|note| mark(note.at_ms, Kind::Note, note.text.clone()));
+    let notes = notes.map(|note| mark(note.at_ms, Kind::Note, words::note(note)));
+    let commands = report.commands.iter();
+    let commands = commands.map(|one| mark(one.at_ms, Kind::Note, words::command(one)));
     let signals = report.interruptions.iter();
     let signals =
         signals.map(|by| mark(by.at_ms, Kind::Stop, format!("interrupted by {}", by.text)));
@@ -192,6 +194,7 @@ fn all(report: &Report) -> Vec<Mark> {
     events
         .chain(roles)
         .chain(notes)
+        .chain(commands)
         .chain(signals)
         .chain(guards)
         .collect()

@@ -49,6 +49,9 @@ pub(super) fn time(at: Micros) -> String {
     format_duration(Duration::from_micros(at))
 }
 
+/// A line at the very edge would lose half of its width.
+const PAD: f64 = 3.0;
+
 /// A logarithmic scale in whole decades.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Decades {
@@ -70,7 +73,7 @@ impl Decades {
     /// From the top.
     pub(super) fn place(self, us: Micros) -> f64 {
         let share = ((us.max(1) as f64).log10() - self.low) / (self.high - self.low);
-        self.height * (1.0 - share.clamp(0.0, 1.0))
+        PAD + (self.height - 2.0 * PAD) * (1.0 - share.clamp(0.0, 1.0))
     }
 
     pub(super) fn ticks(self) -> Vec<Tick> {
@@ -129,11 +132,11 @@ mod tests {
             labels(&scale.ticks()),
             ["100us", "1ms", "10ms", "100ms", "1s"]
         );
-        assert_eq!((scale.place(100), scale.place(1_000_000)), (100.0, 0.0));
+        assert_eq!((scale.place(100), scale.place(1_000_000)), (97.0, 3.0));
         assert!((scale.place(10_000) - 50.0).abs() < 1e-9);
         assert_eq!(
             scale.place(u64::MAX),
-            0.0,
+            3.0,
             "what lies beyond is at the edge"
         );
     }
