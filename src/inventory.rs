@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A container carrying this label is never selected, whatever the scenario says.
@@ -15,7 +16,7 @@ pub const RUN_LABEL: &str = "chaosrun";
 pub const AGENT_LABEL: &str = "chaosrun.agent";
 
 /// The engine and the machine under it, for reports and refusals.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct EngineFacts {
     /// `docker`, `podman`, …
     pub engine: String,

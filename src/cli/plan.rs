@@ -79,6 +79,13 @@ fn render(scenario: &Scenario, preview: &Preview, seed: Option<u64>) -> String {
             seed.map_or("drawn when it runs".into(), |seed| seed.to_string())
         ),
         format!(
+            "runs      {}",
+            match scenario.repeat {
+                Some(count) => format!("{count}, with the seeds from that one on; one verdict"),
+                None => "1".into(),
+            }
+        ),
+        format!(
             "timing    {} baseline, then the steps, then up to {} of recovery",
             format_duration(scenario.timing.baseline),
             format_duration(scenario.timing.recovery)

@@ -11,12 +11,14 @@
 
 mod by_hand;
 mod concurrent;
+mod drafting;
 mod engine;
 mod field;
 mod own_engine;
 mod play;
 mod preparing;
 mod proxy;
+mod repeating;
 mod signals;
 mod stacks;
 mod stage;

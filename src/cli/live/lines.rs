@@ -1,7 +1,7 @@
 //! Events as lines.
 
 use crate::history::{Event, Phase, RecordedTiming};
-use crate::units::format_duration;
+use crate::units::{Rate, format_duration};
 use crate::verdict::{amount, name, phrase, steering_in_words};
 
 pub(super) struct Line {
@@ -37,6 +37,47 @@ pub(super) fn of(event: &Event, timing: RecordedTiming) -> Vec<Line> {
             .collect();
     }
     one(event, timing).into_iter().collect()
+}
+
+/// What is said besides when much is to be told.
+pub(super) fn more(event: &Event) -> Vec<Line> {
+    let plain = |text: String| line(Tone::Plain, text);
+    match event {
+        Event::Started(header) => {
+            let probes = header.probes.iter().map(|probe| {
+                let (rate, timeout) = (Rate(probe.rate), format_duration(probe.timeout));
+                format!(
+                    "probe {}: {}, {rate}, given up after {timeout}",
+                    probe.name, probe.kind
+                )
+            });
+            let steps = header.steps.iter().map(|step| {
+                let hold = format_duration(step.hold);
+                format!(
+                    "step {}: {} on {}, for {hold}",
+                    step.name, step.fault, step.target
+                )
+            });
+            probes.chain(steps).map(plain).collect()
+        }
+        Event::System { instances, .. } => instances
+            .iter()
+            .map(|one| {
+                plain(format!(
+                    "{}: {} ({})",
+                    one.subject.name, one.image, one.image_id
+                ))
+            })
+            .collect(),
+        Event::Reverting { step } => vec![plain(format!("{step}: undoing"))],
+        Event::World { differences } if differences.is_empty() => {
+            vec![plain("the system is as it was before".into())]
+        }
+        Event::TornDown { proof } if proof.holds => {
+            vec![plain(format!("taken down: {}", proof.evidence))]
+        }
+        _ => Vec::new(),
+    }
 }
 
 fn one(event: &Event, timing: RecordedTiming) -> Option<Line> {
