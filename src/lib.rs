@@ -20,6 +20,7 @@
 //! | [`history`] | PURE | the append-only record of a run, and its fold |
 //! | [`verdict`] | PURE | history → passed, failed, inconclusive, aborted, dirty |
 //! | [`report`] | PURE | one file a format |
+//! | [`serve`] | | the live page of a run |
 //! | [`demo`] | | the built-in system under test |
 //! | [`cli`] | | one file a command; the only module that prints |
 
@@ -38,5 +39,6 @@ pub mod probe;
 pub mod report;
 pub mod runtime;
 pub mod scenario;
+pub mod serve;
 pub mod units;
 pub mod verdict;

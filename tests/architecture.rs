@@ -56,6 +56,15 @@ const ONE_PLACE: &[(&str, &[&str])] = &[
     ("rand::random", &["cli/places.rs"]),
     ("process::exit", &[]),
     ("tokio::spawn", &[]),
+    // Whoever listens, and whoever has a thread of its own, is known.
+    (
+        "TcpListener::bind",
+        &["cli/wheel.rs", "demo/node.rs", "probe/http/tests.rs"],
+    ),
+    ("UnixListener::bind", &[]),
+    ("UdpSocket::bind", &[]),
+    ("thread::Builder", &["probe/resolver.rs", "serve/mod.rs"]),
+    ("thread::spawn", &[]),
     ("println!", &["cli/term.rs"]),
     ("#[ignore", &[]),
     ("#[allow", &[]),
@@ -126,6 +135,26 @@ fn misplaced(file: &str, text: &str) -> Vec<String> {
         .collect()
 }
 
+/// The page sees the record and gives commands; it has no other hold on a run, and none on an engine.
+fn reaches_beyond_the_page(file: &str, text: &str) -> Vec<String> {
+    if module(file) != "serve" {
+        return Vec::new();
+    }
+    let code = code(text);
+    [
+        "crate::runtime",
+        "crate::agent",
+        "crate::cli",
+        "std::fs",
+        "std::process",
+        "Journal",
+    ]
+    .iter()
+    .filter(|word| code.contains(**word))
+    .map(|word| format!("{file} serves a page and names {word}"))
+    .collect()
+}
+
 /// A change to the world that the engine knows nothing of.
 fn acts_outside_the_engine(file: &str, text: &str) -> Vec<String> {
     let code = code(text);
@@ -178,6 +207,11 @@ fn only_the_engine_performs_changes() {
 }
 
 #[test]
+fn the_live_page_reaches_a_run_through_its_commands_only() {
+    assert_eq!(broken(reaches_beyond_the_page), Vec::<String>::new());
+}
+
+#[test]
 fn files_stay_small() {
     assert_eq!(broken(too_long), Vec::<String>::new());
 }
@@ -213,6 +247,14 @@ fn the_rules_can_be_broken() {
     assert_eq!(misplaced("clock.rs", "Instant::now()").len(), 0);
     assert_eq!(
         acts_outside_the_engine("cli/run.rs", "runtime.apply(&a, &b)").len(),
+        1
+    );
+    assert_eq!(
+        reaches_beyond_the_page("serve/routes.rs", "crate::runtime::Runtime").len(),
+        1
+    );
+    assert_eq!(
+        misplaced("serve/listen.rs", "TcpListener::bind(address)").len(),
         1
     );
     assert_eq!(too_long("a.rs", &"x\n".repeat(LONGEST + 1)).len(), 1);

@@ -54,6 +54,14 @@ impl Live {
         Self::to(out, color, quiet, width)
     }
 
+    /// Where others may print while this is redrawn.
+    pub(super) fn screen(&self) -> Option<MultiProgress> {
+        match &self.out {
+            Out::Lines(_) => None,
+            Out::Redrawn { screen, .. } => Some(screen.clone()),
+        }
+    }
+
     fn to(out: Out, color: bool, quiet: bool, width: usize) -> Self {
         Self {
             view: View::default(),
@@ -74,7 +82,7 @@ impl Live {
     }
 
     fn is_crowded(&mut self, event: &Event) -> bool {
-        let counts = matches!(event, Event::Container { .. });
+        let counts = matches!(event, Event::Container { .. } | Event::Role(_));
         self.container_events += usize::from(counts);
         counts && self.container_events > MOST_CONTAINER_EVENTS
     }

@@ -2,6 +2,7 @@
 //! from the verdict.
 
 mod check;
+mod ci;
 mod files;
 mod live;
 mod places;
@@ -10,9 +11,12 @@ mod reaper;
 mod recover;
 mod report;
 mod run;
+mod step;
 mod term;
+mod wheel;
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -37,7 +41,7 @@ pub mod code {
     args_conflicts_with_subcommands = true
 )]
 #[command(after_help = "`chaosrun FILE|DIR…` is `chaosrun run FILE|DIR…`.\n\n\
-    Exit codes: 0 passed, 1 failed, 2 wrong usage or scenario, 3 inconclusive, 4 aborted by a guard,\n\
+    Exit codes: 0 passed, 1 failed, 2 wrong usage or scenario, 3 inconclusive, 4 aborted by a guard or a person,\n\
     5 dirty (a revert could not be verified), 70 a bug in chaosrun, 129, 130 and 143 interrupted.")]
 struct Cli {
     #[command(subcommand)]
@@ -108,9 +112,21 @@ struct RunArgs {
     /// What goes to standard output
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
+    /// Annotate the scenario on GitHub, and add to the summary of the workflow's step
+    #[arg(long)]
+    github: bool,
     /// No progress, only problems and the verdict
     #[arg(short, long)]
     quiet: bool,
+    /// Wait before each step until it is started from standard input, where a run can also be held, reverted and aborted
+    #[arg(long)]
+    step: bool,
+    /// Show the run on a live page with buttons that steer it; port 0 takes a free one
+    #[arg(long, value_name = "ADDR:PORT")]
+    serve: Option<SocketAddr>,
+    /// Let --serve listen where other machines can reach it, unencrypted
+    #[arg(long, requires = "serve")]
+    expose: bool,
 }
 
 #[derive(Debug, Args)]

@@ -40,3 +40,9 @@ pub(super) fn run_id() -> String {
 pub(super) fn seed() -> u64 {
     u64::from(rand::random::<u32>())
 }
+
+/// Unguessable: 256 bits in hexadecimal.
+pub(super) fn key() -> String {
+    let bytes = rand::random::<[u8; 32]>();
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -6,14 +6,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::live::Live;
-use super::{RunArgs, code, files, places, recover, report, term};
+use super::wheel::Wheel;
+use super::{RunArgs, ci, code, files, places, recover, report, term};
 use crate::clock::{self, Clock};
 use crate::engine::recover::recover_all;
 use crate::engine::signals::Stop;
 use crate::engine::{self, Finished, Setup, lock};
 use crate::runtime::docker::Docker;
 use crate::scenario::{Scenario, SecretSource, Secrets};
-use crate::verdict;
+use crate::verdict::{self, Report};
 
 pub(super) async fn main(args: RunArgs) -> u8 {
     let clock = Clock::start();
@@ -31,6 +32,22 @@ pub(super) async fn main(args: RunArgs) -> u8 {
             }
         }
     }
+    let wheel = match Wheel::take(&args) {
+        Ok(wheel) => wheel,
+        Err(code) => return code,
+    };
+    let code = all(&args, &wheel, clock, scenarios, secrets).await;
+    wheel.let_go().await;
+    code
+}
+
+async fn all(
+    args: &RunArgs,
+    wheel: &Wheel,
+    clock: Clock,
+    scenarios: Vec<Scenario>,
+    secrets: Vec<Secrets>,
+) -> u8 {
     let stop = match Stop::on_signals() {
         Ok(stop) => stop,
         Err(error) => {
@@ -50,6 +67,7 @@ pub(super) async fn main(args: RunArgs) -> u8 {
         code => return code,
     }
     let mut codes = Vec::new();
+    let mut runs = Vec::new();
     for (turn, (scenario, secrets)) in scenarios.into_iter().zip(secrets).enumerate() {
         if stop.now().signals > 0 {
             break;
@@ -61,12 +79,20 @@ pub(super) async fn main(args: RunArgs) -> u8 {
             None => Docker::connect().await,
         };
         codes.push(match docker {
-            Ok(docker) => one(&args, scenario, secrets, docker, clock, stop.clone()).await,
+            Ok(docker) => {
+                let (code, run) =
+                    one(args, wheel, scenario, secrets, docker, clock, stop.clone()).await;
+                runs.extend(run);
+                code
+            }
             Err(error) => {
                 term::error(&error.to_string(), error.hint());
                 code::INCONCLUSIVE
             }
         });
+    }
+    if let Err(why) = ci::index(&args.report_dir, &runs) {
+        term::error(&why, "each run's own report is written");
     }
     verdict::worst(&codes)
 }
@@ -88,16 +114,19 @@ async fn recover_leftovers() -> u8 {
 
 async fn one(
     args: &RunArgs,
+    wheel: &Wheel,
     scenario: Scenario,
     secrets: Secrets,
     docker: Docker,
     clock: Clock,
     stop: Stop,
-) -> u8 {
+) -> (u8, Option<(PathBuf, Report)>) {
     let seed = args.seed.or(scenario.seed).unwrap_or_else(places::seed);
     let run = places::run_id();
     let report_dir = report_dir(&args.report_dir, &scenario, seed);
+    let path = scenario.path.clone();
     let live = Live::new(term::color(&stderr()), args.quiet, term::width());
+    let hands = wheel.follow(live, clock);
     let setup = Setup {
         seed,
         endpoint: docker.endpoint(),
@@ -111,22 +140,33 @@ async fn one(
         report_dir: report_dir.clone(),
         executable: Some(places::executable()),
         stop,
-        observer: Box::new(live),
+        orders: hands.orders,
+        observer: hands.observer,
         scenario,
     };
-    match engine::run(setup).await {
-        Ok(finished) => conclude(args, &finished, &report_dir),
+    let ran = engine::run(setup).await;
+    drop(hands.typing);
+    match ran {
+        Ok(finished) => {
+            wheel.conclude(&finished.record);
+            let judged = verdict::judge(&finished.record);
+            let code = conclude(args, &finished, &judged, &report_dir);
+            if args.github {
+                ci::github(&judged, &path, &report_dir);
+            }
+            (code, Some((report_dir, judged)))
+        }
         Err(error) => {
+            wheel.give_up(&error.to_string());
             term::error(&error.to_string(), "nothing was done to the system");
-            code::INCONCLUSIVE
+            (code::INCONCLUSIVE, None)
         }
     }
 }
 
-fn conclude(args: &RunArgs, finished: &Finished, dir: &Path) -> u8 {
-    let judged = verdict::judge(&finished.record);
-    let written = report::write(&judged, dir);
-    report::print(&judged, args.format);
+fn conclude(args: &RunArgs, finished: &Finished, judged: &Report, dir: &Path) -> u8 {
+    let written = report::write(&finished.record, judged, dir);
+    report::print(judged, args.format);
     term::say(&format!("report: {}", dir.display()));
     if let Some(journal) = &finished.journal {
         term::error(

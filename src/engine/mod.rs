@@ -2,6 +2,7 @@
 //!
 //! [`run`] goes from a checked scenario to a folded record; [`drive`] is the loop that owns the state in between.
 
+pub mod control;
 mod drive;
 mod inject;
 pub mod journal;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
+use super::control::Orders;
 use super::drive::Drive;
 use super::journal::{Journal, Line, Project};
 use super::lock::Lock;
@@ -44,6 +45,8 @@ pub struct Setup {
     /// The program that can be its reaper; without it there is none.
     pub executable: Option<PathBuf>,
     pub stop: Stop,
+    /// What people tell it while it runs.
+    pub orders: Orders,
     pub observer: Box<dyn Observer>,
 }
 
@@ -99,6 +102,7 @@ pub(super) struct Run {
     pub journal: Journal,
     pub reaper: Option<Reaper>,
     pub stop: Stop,
+    pub orders: Orders,
     pub lock_dir: PathBuf,
     /// By the container's id.
     pub locks: BTreeMap<String, Lock>,
@@ -150,6 +154,7 @@ async fn run_into(history: File, setup: Setup) -> Result<Finished, StartError> {
         journal,
         reaper,
         stop: setup.stop,
+        orders: setup.orders,
         lock_dir: setup.lock_dir,
         locks: BTreeMap::new(),
         project: None,
@@ -171,15 +176,22 @@ impl Run {
     /// Whatever `work` brings, unless the run is told to stop first.
     pub(super) async fn unless_stopped<T>(&mut self, work: impl Future<Output = T>) -> Go<T> {
         let mut stop = self.stop.clone();
-        let urgency = tokio::select! {
-            biased;
-            urgency = stop.reached(1) => urgency,
-            done = work => return Ok(done),
-        };
-        self.recorder.note(Event::Interrupted {
-            by: urgency.first.unwrap_or("SIGINT").into(),
-        });
-        Err(Halt)
+        tokio::pin!(work);
+        loop {
+            let urgency = tokio::select! {
+                biased;
+                urgency = stop.reached(1) => urgency,
+                Some(order) = self.orders.next() => match self.obey_early(order) {
+                    Ok(()) => continue,
+                    Err(halt) => return Err(halt),
+                },
+                done = &mut work => return Ok(done),
+            };
+            self.recorder.note(Event::Interrupted {
+                by: urgency.first.unwrap_or("SIGINT").into(),
+            });
+            return Err(Halt);
+        }
     }
 
     pub(super) fn impeded(&mut self, what: Impediment, why: impl Into<String>) -> Halt {
@@ -206,7 +218,7 @@ impl Run {
             format!("the reaper has ended ({how}), and another cannot be started: {error}")
         })?;
         let text = format!("the reaper had ended ({how}): another was started");
-        self.recorder.note(Event::Note { text });
+        self.recorder.note(Event::Note { by: None, text });
         Ok(())
     }
 
@@ -267,6 +279,7 @@ fn header(setup: &Setup) -> Header {
                 fault: step.fault.kind().into(),
                 target: step.fault.target().into(),
                 hold: step.hold.unwrap_or_else(|| step.fault.default_hold()),
+                line: step.line,
             })
             .collect(),
     }
@@ -314,6 +327,7 @@ mod tests {
             report_dir: dir.join("report"),
             executable: None,
             stop: Stop::on(urgency),
+            orders: Orders::none(),
             observer: Box::new(Nobody),
         }
     }

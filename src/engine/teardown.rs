@@ -157,7 +157,7 @@ impl Run {
         for ((id, step, _), undone) in left.actions.iter().zip(results) {
             if undone.proof.holds {
                 let text = format!("step {step}: undone at last: {}", undone.proof.evidence);
-                self.recorder.note(Event::Note { text });
+                self.recorder.note(Event::Note { by: None, text });
                 // Undoing twice does no harm; a journal that cannot be written to is kept and reported by `finish`.
                 let _kept = self.write_down(&[Line::Undone { id: *id }]);
             }

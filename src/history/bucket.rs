@@ -137,7 +137,7 @@ impl Span {
     }
 
     /// This span and then that one.
-    fn then(&self, later: &Self) -> Self {
+    pub(super) fn then(&self, later: &Self) -> Self {
         let joined = match (self.closes_bad, later.first_good) {
             (Some(began), Some(ended)) => ended.saturating_sub(began),
             _ => 0,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::bucket::{Bucket, Tally};
+use super::bucket::{Bucket, Span, Tally};
 use super::event::RecordedProbe;
 use super::timeline::Timeline;
 use crate::units::Micros;
@@ -35,12 +35,26 @@ struct Segment {
 impl ProbeRecord {
     /// What it saw in the segments that begin in `[from, to)`.
     pub fn tally(&self, from: Micros, to: Micros) -> Tally {
+        self.tally_but(from, to, &[])
+    }
+
+    pub(super) fn tally_but(&self, from: Micros, to: Micros, but: &[(Micros, Micros)]) -> Tally {
+        let within = |start, (from, to): &(Micros, Micros)| (*from..*to).contains(&start);
         let mut sum = Tally::default();
         self.segments
             .iter()
             .filter(|segment| (from..to).contains(&segment.start))
+            .filter(|segment| !but.iter().any(|range| within(segment.start, range)))
             .for_each(|segment| sum.merge(&segment.tally));
         sum
+    }
+
+    /// The same of when things turned bad and good, which costs less than the whole.
+    pub fn span(&self, from: Micros, to: Micros) -> Span {
+        self.segments
+            .iter()
+            .filter(|segment| (from..to).contains(&segment.start))
+            .fold(Span::default(), |sum, one| sum.then(&one.tally.span))
     }
 
     /// Was something recorded already that lies behind this boundary?

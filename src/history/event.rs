@@ -76,6 +76,8 @@ pub enum Event {
         subject: Subject,
         what: String,
     },
+    /// Of a target with a role: this instance has it from now on, or has it no longer.
+    Role(RoleChange),
     /// The guard's condition held.
     Tripped {
         guard: Guard,
@@ -98,9 +100,20 @@ pub enum Event {
     TornDown {
         proof: Proof,
     },
-    /// Free text of a person or of chaosrun, for the report.
+    /// Free text for the report: of a person, with where they wrote it, or of chaosrun itself.
     Note {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
         text: String,
+    },
+    /// A person made the run do something that its scenario does not say, from the terminal or the live page.
+    Steered {
+        by: String,
+        what: Steering,
+    },
+    /// The scenario's clock stops for the steps that have not begun, or goes on.
+    Timeline {
+        stands: bool,
     },
     /// Always the last of a run that came to its end.
     Ended,
@@ -151,6 +164,9 @@ pub struct RecordedStep {
     pub fault: String,
     pub target: String,
     pub hold: Duration,
+    /// In the scenario; 0 where it was not recorded.
+    #[serde(default)]
+    pub line: usize,
 }
 
 /// One container of the system, as far as a report shows it.
@@ -172,11 +188,41 @@ pub enum Phase {
     Teardown,
 }
 
+/// As the instances themselves say it. It is for the eye alone: no verdict depends on it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoleChange {
+    pub target: String,
+    /// What those who have it answer.
+    pub role: String,
+    pub subject: Subject,
+    pub held: bool,
+}
+
 /// Whether something that was done could be shown to be so, with the evidence or what stood against it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Proof {
     pub holds: bool,
     pub evidence: String,
+}
+
+/// What a person can make a run do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Steering {
+    /// This step began at once, and by so many microseconds before its time.
+    Start {
+        step: String,
+        early: Micros,
+    },
+    /// No further step begins by itself.
+    Hold,
+    Release,
+    /// Every fault is reverted before its time, and no further step begins.
+    Revert,
+    /// The run ends, with everything reverted.
+    Abort {
+        why: String,
+    },
 }
 
 /// Each makes a run inconclusive.
@@ -210,6 +256,17 @@ pub struct Difference {
     pub what: String,
 }
 
+impl RoleChange {
+    /// `node-2 is primary now`
+    pub fn sentence(&self) -> String {
+        let Self { subject, role, .. } = self;
+        match self.held {
+            true => format!("{} is {role} now", subject.name),
+            false => format!("{} is {role} no longer", subject.name),
+        }
+    }
+}
+
 impl Event {
     /// Text that may quote the outside, such as an engine's words or a command's output: whoever writes an event looks
     /// through these for what must not be written.
@@ -223,7 +280,12 @@ impl Event {
             Self::Skipped { why, .. } | Self::Impeded { why, .. } => vec![why],
             Self::Container { what, .. } => vec![what],
             Self::World { differences } => differences.iter_mut().map(|d| &mut d.what).collect(),
-            Self::Note { text } => vec![text],
+            Self::Note { text, .. }
+            | Self::Steered {
+                what: Steering::Abort { why: text },
+                ..
+            } => vec![text],
+            Self::Role(change) => vec![&mut change.role],
             Self::Started(_)
             | Self::System { .. }
             | Self::Phase { .. }
@@ -232,6 +294,8 @@ impl Event {
             | Self::Bucket { .. }
             | Self::Tripped { .. }
             | Self::Interrupted { .. }
+            | Self::Steered { .. }
+            | Self::Timeline { .. }
             | Self::Ended => Vec::new(),
         }
     }

@@ -3,6 +3,7 @@
 mod bucket;
 mod course;
 mod event;
+mod kept;
 mod latency;
 mod read;
 mod record;
@@ -12,8 +13,9 @@ mod timeline;
 pub use bucket::{Bucket, MAX_REASONS, OTHER, Sample, Span, Tally};
 pub use course::{ProbeRecord, SLACK};
 pub use event::*;
+pub use kept::{Kept, MAX_KEPT};
 pub use latency::Latencies;
 pub use read::{HistoryError, MAX_LINE, Reader, fold, parse};
-pub use record::{Kept, MAX_KEPT, Record};
+pub use record::Record;
 pub use step::StepRecord;
 pub use timeline::{MAX_POINTS, Point, Timeline};

@@ -1,16 +1,17 @@
 //! The fold of a history: what verdict and reports are made from. Its size depends on the scenario, not on the run's length.
 
-use super::bucket::{Bucket, Tally};
+use super::bucket::{Bucket, Span, Tally};
 use super::course::ProbeRecord;
-use super::event::{Difference, Entry, Event, Header, Impediment, Member, Phase, Proof, VERSION};
+use super::event::{
+    Difference, Entry, Event, Header, Impediment, Member, Phase, Proof, RoleChange, Steering,
+    VERSION,
+};
+use super::kept::{Kept, MAX_KEPT};
 use super::step::StepRecord;
 use crate::action::Subject;
 use crate::inventory::EngineFacts;
 use crate::scenario::Guard;
 use crate::units::Micros;
-
-/// Of each kind of thing that can repeat without end, so many are kept and the rest is counted.
-pub const MAX_KEPT: usize = 500;
 
 #[derive(Debug, Clone, Default)]
 pub struct Record {
@@ -28,9 +29,15 @@ pub struct Record {
     /// `None`: the world after the run was not compared with the one before.
     pub world: Option<Vec<Difference>>,
     pub events: Kept<(Subject, String)>,
+    pub roles: Kept<RoleChange>,
     /// What the run had brought up itself: is it gone again?
     pub torn_down: Option<Proof>,
-    pub notes: Kept<String>,
+    /// By whom, and what.
+    pub notes: Kept<(Option<String>, String)>,
+    /// What people made the run do, and from where.
+    pub steering: Kept<(String, Steering)>,
+    /// When the scenario's clock stood still: from, and to if that is over.
+    pub stood: Vec<(Micros, Option<Micros>)>,
     pub ended: Option<Micros>,
     /// The latest time on any entry.
     pub last: Micros,
@@ -40,14 +47,6 @@ pub struct Record {
     pub irregular: Kept<String>,
     /// Where segments begin, sorted.
     boundaries: Vec<Micros>,
-}
-
-/// The first [`MAX_KEPT`] of something, each with its time.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Kept<T> {
-    pub first: Vec<(Micros, T)>,
-    /// How many more there were.
-    pub dropped: u64,
 }
 
 impl Record {
@@ -71,6 +70,7 @@ impl Record {
             Event::Container { subject, what } => {
                 self.events.push(at, (subject.clone(), what.clone()));
             }
+            Event::Role(change) => self.roles.push(at, change.clone()),
             Event::Tripped { guard, measured } => self.trips.push(at, (guard.clone(), *measured)),
             Event::Interrupted { by } => self.interruptions.push(at, by.clone()),
             Event::Impeded { what, why } => self.impediments.push(at, (*what, why.clone())),
@@ -79,7 +79,9 @@ impl Record {
                 .get_or_insert_default()
                 .extend_from_slice(differences),
             Event::TornDown { proof } => self.tear_down(proof),
-            Event::Note { text } => self.notes.push(at, text.clone()),
+            Event::Note { by, text } => self.notes.push(at, (by.clone(), text.clone())),
+            Event::Steered { by, what } => self.steering.push(at, (by.clone(), what.clone())),
+            Event::Timeline { stands } => self.timeline(at, *stands),
             Event::Ended => self.ended = Some(at),
             Event::Injecting { .. }
             | Event::Injected { .. }
@@ -92,8 +94,23 @@ impl Record {
 
     /// What a probe saw in the segments that begin in `[from, to)`.
     pub fn tally(&self, probe: &str, from: Micros, to: Micros) -> Tally {
+        self.tally_but(probe, (from, to), &[])
+    }
+
+    /// The same, but for what lies in these stretches between two boundaries.
+    pub fn tally_but(
+        &self,
+        probe: &str,
+        (from, to): (Micros, Micros),
+        but: &[(Micros, Micros)],
+    ) -> Tally {
         self.probe(probe)
-            .map_or_else(Tally::default, |probe| probe.tally(from, to))
+            .map_or_else(Tally::default, |probe| probe.tally_but(from, to, but))
+    }
+
+    pub fn span(&self, probe: &str, from: Micros, to: Micros) -> Span {
+        self.probe(probe)
+            .map_or_else(Span::default, |probe| probe.span(from, to))
     }
 
     pub fn probe(&self, name: &str) -> Option<&ProbeRecord> {
@@ -160,6 +177,16 @@ impl Record {
         self.boundary(at);
     }
 
+    fn timeline(&mut self, at: Micros, stands: bool) {
+        let room = self.stood.len() < MAX_KEPT;
+        match self.stood.last_mut().filter(|(_, to)| to.is_none()) {
+            None if stands && room => self.stood.push((at, None)),
+            Some((_, to)) if !stands => *to = Some(at),
+            _ => return self.odd(at, "the timeline stops or goes on twice".into()),
+        }
+        self.boundary(at);
+    }
+
     fn step(&mut self, at: Micros, event: &Event) {
         let (Event::Injecting { step: name, .. }
         | Event::Injected { step: name, .. }
@@ -211,29 +238,6 @@ impl Record {
         );
         if let Err(wrong) = applied {
             self.odd(at, wrong);
-        }
-    }
-}
-
-impl<T> Kept<T> {
-    pub fn push(&mut self, at: Micros, item: T) {
-        if self.first.len() < MAX_KEPT {
-            self.first.push((at, item));
-        } else {
-            self.dropped = self.dropped.saturating_add(1);
-        }
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.first.is_empty()
-    }
-}
-
-impl<T> Default for Kept<T> {
-    fn default() -> Self {
-        Self {
-            first: Vec::new(),
-            dropped: 0,
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::event::{Event, Proof, RecordedStep};
-use super::record::Kept;
+use super::kept::Kept;
 use crate::action::Subject;
 use crate::units::Micros;
 
@@ -13,6 +13,7 @@ pub struct StepRecord {
     pub fault: String,
     pub target: String,
     pub hold: Duration,
+    pub line: usize,
     pub instances: Vec<Subject>,
     pub injecting: Option<Micros>,
     pub injected: Option<(Micros, Proof)>,
@@ -67,6 +68,7 @@ impl From<&RecordedStep> for StepRecord {
             fault: step.fault.clone(),
             target: step.target.clone(),
             hold: step.hold,
+            line: step.line,
             ..Self::default()
         }
     }

@@ -20,8 +20,10 @@ pub struct Point {
     pub to: Micros,
     pub planned: u64,
     pub good: u64,
-    /// Latencies in microseconds. Where points were merged, `p50` is the mean of theirs by number of samples, `p99` the larger.
+    /// Latencies in microseconds. Where points were merged, `p50` is the mean of theirs by number of samples, the others are
+    /// the larger.
     pub p50: Micros,
+    pub p95: Micros,
     pub p99: Micros,
     pub max: Micros,
 }
@@ -29,6 +31,21 @@ pub struct Point {
 impl Timeline {
     pub fn points(&self) -> &[Point] {
         &self.points
+    }
+
+    /// The points that begin in `[from, to)`, merged into at most `most` of equal width.
+    pub fn columns(&self, from: Micros, to: Micros, most: u64) -> Vec<Point> {
+        let width = to.saturating_sub(from).div_ceil(most.max(1)).max(1);
+        let column = |point: &Point| (point.from - from) / width;
+        let mut columns: Vec<Point> = Vec::new();
+        let shown = |point: &&Point| (from..to).contains(&point.from);
+        for point in self.points.iter().filter(shown) {
+            match columns.last_mut() {
+                Some(last) if column(last) == column(point) => last.take(point),
+                _ => columns.push(*point),
+            }
+        }
+        columns
     }
 
     /// Adds what follows the points so far.
@@ -39,6 +56,7 @@ impl Timeline {
             planned: tally.planned,
             good: tally.good,
             p50: tally.latency.quantile(0.5).unwrap_or(0),
+            p95: tally.latency.quantile(0.95).unwrap_or(0),
             p99: tally.latency.quantile(0.99).unwrap_or(0),
             max: tally.latency.max().unwrap_or(0),
         };
@@ -73,6 +91,7 @@ impl Point {
         let sum = u128::from(self.p50) * u128::from(self.planned)
             + u128::from(next.p50) * u128::from(next.planned);
         self.p50 = (sum / all.max(1)) as Micros;
+        self.p95 = self.p95.max(next.p95);
         self.p99 = self.p99.max(next.p99);
         self.max = self.max.max(next.max);
         self.planned = self.planned.saturating_add(next.planned);
@@ -104,6 +123,20 @@ mod tests {
         (0..100).for_each(|k| second(&mut timeline, k, 500));
         assert_eq!(timeline.points().len(), 100);
         assert_eq!(timeline.points()[7].from, 7_000_000);
+    }
+
+    #[test]
+    fn columns_are_few_and_lose_nothing_of_their_stretch() {
+        let mut timeline = Timeline::default();
+        (0..100).for_each(|k| second(&mut timeline, k, 500 + k));
+        let columns = timeline.columns(10_000_000, 90_000_000, 20);
+        assert_eq!(columns.len(), 20);
+        assert!(columns.iter().all(|column| column.planned == 4));
+        let (first, last) = (columns[0], columns[19]);
+        assert_eq!((first.from, last.to), (10_000_000, 90_000_000));
+        assert_eq!((first.p50, first.p95, first.max), (511, 513, 513));
+        assert_eq!(timeline.columns(0, 100_000_000, 1_000).len(), 100);
+        assert!(timeline.columns(50, 50, 0).is_empty());
     }
 
     #[test]

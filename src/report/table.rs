@@ -3,10 +3,8 @@
 use comfy_table::{Cell, CellAlignment, Color, ContentArrangement, Table, presets};
 
 use super::text::plain;
-use crate::scenario::Metric;
-use crate::verdict::{
-    ProbeRow, RecoveryRow, Report, SloRow, StepRow, Verdict, amount, milliseconds, ranked,
-};
+use super::words;
+use crate::verdict::{Report, Verdict, milliseconds};
 
 /// Below this nothing is legible anyway.
 const NARROWEST: usize = 40;
@@ -21,6 +19,7 @@ pub fn render(report: &Report, width: usize, color: bool) -> String {
     parts.extend(view.section("SLOs", slo_table(report, view)));
     parts.extend(view.section("Steps", step_table(report, view)));
     parts.extend(view.section("Probes", probe_table(report, view)));
+    parts.extend(view.section("By hand", hand_table(report, view)));
     let mut out = parts.join("\n");
     out.push('\n');
     out
@@ -34,7 +33,7 @@ struct View {
 
 impl View {
     fn head(self, report: &Report) -> String {
-        let name = plain(report.title.as_ref().unwrap_or(&report.scenario));
+        let name = words::name(report);
         let word = report.verdict.word().to_uppercase();
         let word = if self.color {
             format!("\x1b[1;{}m{word}\x1b[0m", ansi(report.verdict))
@@ -132,39 +131,18 @@ fn slo_table(report: &Report, view: View) -> Option<Table> {
     ];
     let mut table = view.table(header, &[4, 5, 6]);
     for slo in &report.slos {
-        let (met, color) = match slo.met {
-            Some(true) => ("yes", Color::Green),
-            Some(false) => ("NO", Color::Red),
-            None => ("?", Color::Yellow),
-        };
-        let value = |value: Option<f64>| {
-            let metric = metric(&slo.metric);
-            value.map_or_else(|| "-".into(), |value| amount(metric, value))
-        };
         table.add_row([
             view.cell(&slo.probe, None),
             view.cell(&slo.during, None),
             view.cell(&slo.metric, None),
             view.cell(&slo.objective, None),
-            view.cell(&measured(slo).unwrap_or_else(|| value(slo.measured)), None),
-            view.cell(&value(slo.bound), None),
+            view.cell(&words::measured(slo), None),
+            view.cell(&words::bound(slo), None),
             view.cell(&slo.samples.to_string(), None),
-            view.cell(met, Some(color)),
+            view.cell(words::met(slo), Some(tone(slo.met, Color::Yellow))),
         ]);
     }
     (!report.slos.is_empty()).then_some(table)
-}
-
-/// An interval, for recovery.
-fn measured(slo: &SloRow) -> Option<String> {
-    slo.interval_ms.map(interval)
-}
-
-fn interval((bad, good): (f64, Option<f64>)) -> String {
-    match good {
-        Some(good) => format!("{} .. {}", milliseconds(bad), milliseconds(good)),
-        None => format!("> {}", milliseconds(bad)),
-    }
 }
 
 fn step_table(report: &Report, view: View) -> Option<Table> {
@@ -173,48 +151,27 @@ fn step_table(report: &Report, view: View) -> Option<Table> {
     ];
     let mut table = view.table(header, &[3]);
     for step in &report.steps {
-        let (effect, effect_color) = effect(step);
-        let (revert, revert_color) = revert(step);
+        let (effect, proven) = words::effect(step);
+        let (revert, verified) = words::revert(step);
         table.add_row([
             view.cell(&step.name, None),
             view.cell(&step.fault, None),
             view.cell(&step.instances.join(", "), None),
-            view.cell(&step.injected_ms.map_or_else(|| "-".into(), at), None),
-            view.cell(&effect, Some(effect_color)),
-            view.cell(&recovery(&step.recovery_ms, step), None),
-            view.cell(&revert, Some(revert_color)),
+            view.cell(&words::or_none(step.injected_ms.map(words::at)), None),
+            view.cell(&effect, Some(tone(proven, Color::Yellow))),
+            view.cell(&words::recovery(&step.recovery_ms, step), None),
+            view.cell(&revert, Some(tone(verified, Color::DarkGrey))),
         ]);
     }
     (!report.steps.is_empty()).then_some(table)
 }
 
-/// A moment of the run: `+10.003s`.
-fn at(ms: f64) -> String {
-    format!("+{}", milliseconds(ms))
-}
-
-fn effect(step: &StepRow) -> (String, Color) {
-    match (&step.skipped, &step.effect) {
-        (Some(skipped), _) => (format!("skipped: {}", skipped.why), Color::Yellow),
-        (None, Some(effect)) if effect.proven => ("proven".into(), Color::Green),
-        (None, Some(_)) => ("NOT PROVEN".into(), Color::Red),
-        (None, None) => ("-".into(), Color::Yellow),
-    }
-}
-
-fn revert(step: &StepRow) -> (String, Color) {
-    match (&step.revert, step.injecting_ms) {
-        (Some(revert), _) if revert.verified => ("verified".into(), Color::Green),
-        (None, None) => ("-".into(), Color::DarkGrey),
-        _ => ("NOT VERIFIED".into(), Color::Red),
-    }
-}
-
-fn recovery(row: &RecoveryRow, step: &StepRow) -> String {
-    match row.from_injection {
-        Some(found) => interval(found),
-        None if step.injecting_ms.is_some() => "never bad".into(),
-        None => "-".into(),
+/// The colour of what is as it should be, and of what is not.
+fn tone(well: Option<bool>, otherwise: Color) -> Color {
+    match well {
+        Some(true) => Color::Green,
+        Some(false) => Color::Red,
+        None => otherwise,
     }
 }
 
@@ -224,46 +181,39 @@ fn probe_table(report: &Report, view: View) -> Option<Table> {
     for probe in &report.probes {
         let latency = |of: fn(&crate::verdict::LatencyRow) -> f64| {
             let found = probe.latency_ms.as_ref().map(of);
-            view.cell(&found.map_or_else(|| "-".into(), milliseconds), None)
+            view.cell(&words::or_none(found.map(milliseconds)), None)
         };
         table.add_row([
             view.cell(&probe.name, None),
             view.cell(&format!("{}/{}", probe.sent, probe.planned), None),
-            view.cell(&share(probe), None),
+            view.cell(&words::good_share(probe.planned, probe.good), None),
             latency(|row| row.p50),
             latency(|row| row.p95),
             latency(|row| row.p99),
             latency(|row| row.max),
-            view.cell(&bad(probe), None),
+            view.cell(&words::bad(probe), None),
         ]);
     }
     (!report.probes.is_empty()).then_some(table)
 }
 
-fn share(probe: &ProbeRow) -> String {
-    if probe.planned == 0 {
-        return "-".into();
-    }
-    amount(Metric::Success, probe.good as f64 / probe.planned as f64)
-}
-
-/// The three most frequent reasons.
-fn bad(probe: &ProbeRow) -> String {
-    let reasons: Vec<_> = ranked(&probe.reasons)
-        .into_iter()
-        .take(3)
-        .map(|(reason, count)| format!("{count} × {reason}"))
+/// What people made the run do, and what they had to remark.
+fn hand_table(report: &Report, view: View) -> Option<Table> {
+    let notes = report.notes.iter().map(|note| {
+        let by = note.by.as_deref().unwrap_or("chaosrun");
+        (note.at_ms, by, format!("note: {}", note.text))
+    });
+    let commands = report.commands.iter();
+    let mut rows: Vec<_> = commands
+        .map(|command| (command.at_ms, command.by.as_str(), command.what.clone()))
+        .chain(notes)
         .collect();
-    reasons.join(", ")
-}
-
-fn metric(name: &str) -> Metric {
-    match name {
-        "success" => Metric::Success,
-        "throughput" => Metric::Throughput,
-        // All others are times.
-        _ => Metric::Max,
+    rows.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let mut table = view.table(["at", "from", "what"], &[]);
+    for (ms, by, what) in &rows {
+        table.add_row([words::at(*ms).as_str(), by, what].map(|text| view.cell(text, None)));
     }
+    (!rows.is_empty()).then_some(table)
 }
 
 fn ansi(verdict: Verdict) -> u8 {

@@ -323,6 +323,8 @@ pub struct Step {
     /// How long the fault lasts; `None`: the fault's own default ([`Fault::default_hold`]).
     pub hold: Option<Duration>,
     pub fault: Fault,
+    /// Of its name, for annotations.
+    pub line: usize,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use super::cursor::Cursor;
 use super::entry::Entry;
 use super::hint::{did_you_mean, either, quote};
 use super::model::{Step, Trigger};
-use super::problem::Problem;
+use super::problem::{Problem, line_of};
 use super::slo::WINDOWS;
 use super::timeline;
 use crate::fault::{Fault, KINDS, LATER};
@@ -43,6 +43,7 @@ pub(super) fn read_all(root: &mut Cursor<'_>) -> Vec<Step> {
         .into_iter()
         .filter_map(|draft| {
             Some(Step {
+                line: line_of(root.sheet.source, draft.place.start),
                 name: draft.name,
                 trigger: draft.trigger?,
                 hold: draft.hold,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::report::Verdict;
 use super::slo::{Judged, Outcome};
-use super::{baseline, prober, recovery, window};
+use super::{baseline, prober, recovery, steered, window};
 use crate::history::{Difference, Impediment, Phase, Record, StepRecord};
 use crate::scenario::Window;
 use crate::units::{Micros, format_duration};
@@ -143,6 +143,9 @@ impl Findings {
                 ),
             );
         }
+        for why in steered::aborts(record) {
+            self.add(Verdict::Aborted, why);
+        }
     }
 
     /// What takes away the ground for any claim.
@@ -280,7 +283,7 @@ impl Findings {
             return;
         }
         let unsteady = record.probes.iter().find(|probe| {
-            let seen = record.tally(&probe.name, 0, Micros::MAX).span;
+            let seen = record.span(&probe.name, 0, Micros::MAX);
             let good_for = record.end().saturating_sub(seen.last_bad.unwrap_or(0));
             (good_for as f64) < 0.9 * header.timing.steady.as_micros() as f64
         });
@@ -347,7 +350,9 @@ impl Findings {
 
     /// Once something stopped the run or kept it from starting, the rest goes without saying.
     fn leave_out(&mut self, record: &Record) {
-        let stopped = !record.interruptions.is_empty() || !record.trips.is_empty();
+        let stops =
+            |found: &Finding| matches!(found.verdict, Verdict::Aborted | Verdict::Interrupted);
+        let stopped = self.all.iter().any(stops);
         let impeded = !record.impediments.is_empty();
         self.all.retain(|finding| match finding.kind {
             Kind::Cause => true,

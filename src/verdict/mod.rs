@@ -12,6 +12,7 @@ mod recovery;
 mod report;
 mod rows;
 mod slo;
+mod steered;
 mod window;
 
 pub use baseline::unhealthy;
@@ -19,6 +20,7 @@ pub use measure::measure;
 pub use objective::{amount, during, holds, milliseconds, name, phrase};
 pub use report::*;
 pub use slo::ranked;
+pub use steered::in_words as steering_in_words;
 pub use window::{Range, range};
 
 use crate::history::{Header, Record};
@@ -63,7 +65,9 @@ pub fn judge(record: &Record) -> Report {
         torn_down: record.torn_down.as_ref().map(rows::checked),
         events: rows::events(record),
         events_dropped: record.events.dropped,
-        notes: rows::texts(&record.notes),
+        notes: steered::notes(record),
+        commands: steered::rows(record),
+        roles: rows::roles(record),
         interruptions: rows::texts(&record.interruptions),
         impediments: rows::impediments(record),
         torn: record.torn,
@@ -127,14 +131,18 @@ fn held(record: &Record, slos: usize) -> String {
         1 => "the SLO held".to_owned(),
         n => format!("all {n} SLOs held"),
     };
-    match (injected, record.steps.len()) {
-        (_, 0) => format!("{slos}; no step was asked for"),
-        (1, 1) => format!("{slos}; the fault had its effect and was undone"),
-        (n, all) if n == all => format!("{slos}; all {n} faults had their effect and were undone"),
-        (n, all) => {
-            format!("{slos}; {n} of {all} faults were injected, had their effect and were undone")
-        }
-    }
+    let by_hand = if record.steering.is_empty() {
+        ""
+    } else {
+        "; people had a hand in its timeline"
+    };
+    let faults = match (injected, record.steps.len()) {
+        (_, 0) => "no step was asked for".into(),
+        (1, 1) => "the fault had its effect and was undone".into(),
+        (n, all) if n == all => format!("all {n} faults had their effect and were undone"),
+        (n, all) => format!("{n} of {all} faults were injected, had their effect and were undone"),
+    };
+    format!("{slos}; {faults}{by_hand}")
 }
 
 #[cfg(test)]

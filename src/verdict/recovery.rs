@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::report::RecoveryRow;
 use super::window;
-use crate::history::{Phase, Record, StepRecord, Tally};
+use crate::history::{Phase, Record, StepRecord};
 use crate::scenario::Metric;
 use crate::units::Micros;
 
@@ -27,11 +27,10 @@ pub(super) enum Course {
 /// `None`: the step was not injected, or there is no sample.
 pub(super) fn course(record: &Record, step: &StepRecord, probe: &str) -> Option<Course> {
     let range = window::of_step(record, step)?;
-    let tally = record.tally(probe, range.from, range.to);
-    if tally.planned == 0 {
-        return None;
-    }
-    Some(match (tally.span.last_bad, tally.span.good_after) {
+    let span = record.span(probe, range.from, range.to);
+    Some(match (span.last_bad, span.good_after) {
+        // A sample is either good or bad.
+        (None, None) => return None,
         (None, _) => Course::NeverBad,
         (Some(bad), Some(good)) => Course::Back {
             bad: bad.saturating_sub(range.from),
@@ -85,8 +84,7 @@ pub(super) fn row(record: &Record, step: &StepRecord, probe: &str) -> RecoveryRo
 
 fn first_bad(record: &Record, step: &StepRecord, probe: &str) -> Option<Micros> {
     let range = window::of_step(record, step)?;
-    let tally: Tally = record.tally(probe, range.from, range.to);
-    tally.span.first_bad
+    record.span(probe, range.from, range.to).first_bad
 }
 
 /// The one that took longest; one that never came back takes longest of all.
@@ -120,7 +118,7 @@ pub(super) fn bad_to_the_end(record: &Record) -> Vec<(&str, Micros)> {
     }
     let steady = header.timing.steady.as_micros() as Micros;
     let bad_for = |name: &str| {
-        let span = record.tally(name, 0, Micros::MAX).span;
+        let span = record.span(name, 0, Micros::MAX);
         end.saturating_sub(span.closes_bad.unwrap_or(end))
     };
     let promised = |name: &str| {

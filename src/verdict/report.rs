@@ -60,7 +60,13 @@ pub struct Report {
     /// What happened to containers, the first of it.
     pub events: Vec<EventRow>,
     pub events_dropped: u64,
-    pub notes: Vec<TextRow>,
+    /// Which instance took a target's role on, or lost it.
+    #[serde(default)]
+    pub roles: Vec<RoleRow>,
+    pub notes: Vec<NoteRow>,
+    /// What people made the run do that its scenario does not say.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub commands: Vec<CommandRow>,
     /// By what.
     pub interruptions: Vec<TextRow>,
     pub impediments: Vec<ImpedimentRow>,
@@ -106,6 +112,9 @@ pub struct StepRow {
     /// The slowest probe's, and each one's.
     pub recovery_ms: RecoveryRow,
     pub probes: BTreeMap<String, RecoveryRow>,
+    /// In the scenario; 0 where it is not known.
+    #[serde(default)]
+    pub line: usize,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -227,9 +236,37 @@ pub struct EventRow {
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RoleRow {
+    pub at_ms: f64,
+    pub target: String,
+    pub role: String,
+    pub instance: String,
+    pub id: String,
+    pub held: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TextRow {
     pub at_ms: f64,
     pub text: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NoteRow {
+    pub at_ms: f64,
+    /// Where a person wrote it; without it, it is chaosrun's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    pub text: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CommandRow {
+    pub at_ms: f64,
+    /// Where it was given.
+    pub by: String,
+    /// In a few words.
+    pub what: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -6,10 +6,10 @@ use super::objective;
 use super::recovery::{self, ms};
 use super::report::{
     Checked, DifferenceRow, EventRow, GuardRow, ImpedimentRow, InstanceRow, LatencyRow, PhaseRow,
-    ProbePhaseRow, ProbeRow, Proven, SkipRow, StepRow, TextRow,
+    ProbePhaseRow, ProbeRow, Proven, RoleRow, SkipRow, StepRow, TextRow,
 };
 use super::window;
-use crate::history::{Kept, Latencies, Phase, ProbeRecord, Proof, Record, StepRecord};
+use crate::history::{Kept, Latencies, Phase, ProbeRecord, Proof, Record, RoleChange, StepRecord};
 use crate::scenario::Window;
 use crate::units::Micros;
 
@@ -76,6 +76,7 @@ fn step(record: &Record, step: &StepRecord) -> StepRow {
         }),
         recovery_ms: recovery::slowest(probes.values()),
         probes,
+        line: step.line,
     }
 }
 
@@ -199,6 +200,18 @@ pub(super) fn events(record: &Record) -> Vec<EventRow> {
             what: what.clone(),
         })
         .collect()
+}
+
+pub(super) fn roles(record: &Record) -> Vec<RoleRow> {
+    let row = |(at, change): &(Micros, RoleChange)| RoleRow {
+        at_ms: ms(*at),
+        target: change.target.clone(),
+        role: change.role.clone(),
+        instance: change.subject.name.clone(),
+        id: change.subject.id.clone(),
+        held: change.held,
+    };
+    record.roles.first.iter().map(row).collect()
 }
 
 pub(super) fn texts(kept: &Kept<String>) -> Vec<TextRow> {

@@ -3,11 +3,11 @@
 use super::objective::{amount, beside, during, holds, margin, name, phrase, wants_more};
 use super::recovery::{self, Course};
 use super::report::SloRow;
-use super::{prober, window};
+use super::{prober, steered, window};
 use crate::history::{Record, Tally};
 use crate::plan::support;
 use crate::scenario::{Metric, Objective, Slo, Window};
-use crate::units::Share;
+use crate::units::{Micros, Share};
 
 /// How one SLO came out.
 pub(super) struct Judged {
@@ -16,14 +16,15 @@ pub(super) struct Judged {
     pub(super) of_baseline: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The worse, the later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Outcome {
     Held,
-    Breached,
-    /// Nothing can be said.
-    Open,
     /// Nothing was measured.
     Absent,
+    /// Nothing can be said.
+    Open,
+    Breached,
 }
 
 /// A part of a row: number, bound, outcome and sentence.
@@ -36,9 +37,34 @@ struct Finding {
 }
 
 pub(super) fn judge(record: &Record, slo: &Slo) -> Judged {
+    let whole = judge_but(record, slo, &[]);
+    let shares = !matches!(
+        slo.objective.metric,
+        Metric::Max | Metric::Outage | Metric::Recovery
+    );
+    let range = window::range(record, &slo.during).filter(|_| shares);
+    let idle = range.map_or_else(Vec::new, |range| steered::idle(record, range));
+    if idle.is_empty() {
+        return whole;
+    }
+    // Good samples while nothing happened, for as long as a person likes, must not make up for bad ones under a fault.
+    let mut lean = judge_but(record, slo, &idle);
+    if lean.outcome != Outcome::Held {
+        lean.row.detail += ", not counting the time in which people held the timeline";
+    }
+    if whole.outcome > lean.outcome {
+        whole
+    } else {
+        lean
+    }
+}
+
+/// Over the SLO's window without these stretches of it.
+fn judge_but(record: &Record, slo: &Slo, but: &[(Micros, Micros)]) -> Judged {
     let range = window::range(record, &slo.during);
+    let left_out = but.iter().map(|(from, to)| to - from).sum::<Micros>() as f64 / 1e6;
     let tally = range.map_or_else(Tally::default, |range| {
-        record.tally(&slo.probe, range.from, range.to)
+        record.tally_but(&slo.probe, (range.from, range.to), but)
     });
     let mut finding = match range {
         None => absent(slo, "never happened"),
@@ -47,12 +73,17 @@ pub(super) fn judge(record: &Record, slo: &Slo) -> Judged {
             Metric::Success => success(slo, &tally),
             Metric::Max => plain(slo, &tally, tally.latency.max().map(recovery::ms)),
             Metric::Outage => plain(slo, &tally, Some(recovery::ms(tally.outage(range.to)))),
-            Metric::Throughput => plain(slo, &tally, Some(tally.good as f64 / range.seconds())),
+            Metric::Throughput => plain(
+                slo,
+                &tally,
+                Some(tally.good as f64 / (range.seconds() - left_out)),
+            ),
             Metric::Recovery => recovered(record, slo),
             _ => percentile(slo, &tally),
         },
     };
-    if let (Some(range), Some(probe)) = (range, record.probe(&slo.probe)) {
+    if let (Some(range), Some(probe)) = (range.filter(|_| but.is_empty()), record.probe(&slo.probe))
+    {
         // What a prober measured that fell behind says something about the prober.
         if let Some(why) = prober::fell_behind(probe, &tally, range, during(&slo.during))
             && finding.outcome != Outcome::Absent

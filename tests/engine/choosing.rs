@@ -70,6 +70,32 @@ async fn a_role_is_asked_when_the_step_starts() {
     assert_eq!(stage.log(), ["pause node-4", "unpause node-4"]);
 }
 
+/// A target that is not hit is nobody's business.
+#[tokio::test(start_paused = true)]
+async fn who_has_the_role_is_on_record_all_the_while() {
+    let (stage, steps) = nodes(ROLE, "", &["pause"]);
+    say_roles(&stage, &["node-3"]);
+    let unused = format!("[targets.other]\ncontainer = \"b\"\n{ROLE}\n{steps}");
+    let moved = stage.run_while(&unused, async {
+        after(4.5).await;
+        say_roles(&stage, &["node-4"]);
+    });
+    let outcome = moved.await;
+    outcome.passes();
+    let roles = outcome.record.roles.first.iter();
+    let told: Vec<_> = roles
+        .map(|(at, change)| (at / 1_000_000, change.target.as_str(), change.sentence()))
+        .collect();
+    // The one that is paused then says nothing, so that nothing is known of it.
+    assert_eq!(
+        told,
+        [
+            (0, "node", "node-3 is primary now".into()),
+            (5, "node", "node-4 is primary now".into())
+        ]
+    );
+}
+
 #[tokio::test(start_paused = true)]
 async fn nobody_or_two_with_a_role_stop_the_run() {
     let (stage, steps) = nodes(ROLE, "", &["pause"]);

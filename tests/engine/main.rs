@@ -8,6 +8,7 @@ mod interrupted;
 mod journal;
 mod passing;
 mod stage;
+mod steering;
 mod surprises;
 mod timeline;
 mod undoing;

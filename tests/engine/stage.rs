@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chaosrun::clock::Clock;
+use chaosrun::engine::control::{self, Controls, Orders};
 use chaosrun::engine::recover::{Recovered, recover_all};
 use chaosrun::engine::signals::{Stop, Urgency};
 use chaosrun::engine::{self, Observer, Setup};
@@ -66,6 +67,7 @@ pub(crate) struct Stage {
     stop: watch::Sender<Urgency>,
     pub(crate) secrets: Secrets,
     pub(crate) panic_at: Option<fn(&Event) -> bool>,
+    orders: Mutex<Option<Orders>>,
     entries: Arc<Mutex<Vec<Entry>>>,
 }
 
@@ -87,6 +89,7 @@ pub(crate) fn stage_of(instances: impl IntoIterator<Item = Instance>) -> Stage {
         stop: watch::Sender::new(Urgency::default()),
         secrets: Secrets::default(),
         panic_at: None,
+        orders: Mutex::default(),
         entries: Arc::default(),
     }
 }
@@ -138,11 +141,24 @@ impl Stage {
             report_dir: self.dir.path().join(run),
             executable: None,
             stop: Stop::on(self.stop.subscribe()),
+            orders: self
+                .orders
+                .lock()
+                .unwrap()
+                .take()
+                .unwrap_or_else(Orders::none),
             observer: Box::new(Looker {
                 entries: Arc::clone(&self.entries),
                 panic_at: self.panic_at,
             }),
         }
+    }
+
+    /// Steers the next run, whose timeline may be held from the start.
+    pub(crate) fn steer(&self, held: bool) -> Controls {
+        let (controls, orders) = control::channel(held);
+        *self.orders.lock().unwrap() = Some(orders);
+        controls
     }
 
     pub(crate) fn state_dir(&self) -> PathBuf {

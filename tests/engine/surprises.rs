@@ -111,7 +111,7 @@ async fn losing_the_engines_events_is_on_record() {
     });
     let outcome = outcome.await;
     outcome.passes();
-    let notes = outcome.record.notes.first.iter().map(|(_, text)| text);
+    let notes = outcome.record.notes.first.iter().map(|(_, (_, text))| text);
     assert_eq!(
         notes.collect::<Vec<_>>(),
         [

@@ -9,6 +9,7 @@
     reason = "in a test, a panic is the report"
 )]
 
+mod by_hand;
 mod concurrent;
 mod engine;
 mod field;

@@ -1,12 +1,13 @@
 //! A run of chaosrun: while it goes on, and how it ended.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::stage::kill;
+use crate::stage::{kill, until};
 
 /// How a run of chaosrun ended.
 #[derive(Debug)]
@@ -72,6 +73,22 @@ impl Playing {
         self.await_events(1, |e| {
             e["event"] == event && (field.is_empty() || e[field] == value)
         });
+    }
+
+    /// Puts a line into its standard input.
+    pub(crate) fn types(&mut self, line: &str) {
+        let input = self.child.stdin.as_mut().expect("its input is piped");
+        writeln!(input, "{line}").unwrap();
+    }
+
+    /// Closes its standard input.
+    pub(crate) fn hangs_up(&mut self) {
+        drop(self.child.stdin.take());
+    }
+
+    /// Waits until it has said this.
+    pub(crate) fn hears(&self, words: &str) {
+        until(words, || self.said("stderr").contains(words));
     }
 
     pub(crate) fn signal(&self, signal: &str) {

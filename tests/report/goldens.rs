@@ -1,14 +1,16 @@
 //! Recorded histories and what is made of them, byte for byte. `BLESS=1 cargo test --test report` writes them anew.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use chaosrun::history::{Entry, Event, Impediment, fold as read};
+use chaosrun::history::{Entry, Event, Impediment, Record, fold as read};
 use chaosrun::report;
 use chaosrun::scenario::{Metric, Window};
-use chaosrun::verdict::judge;
+use chaosrun::verdict::{Verdict, judge};
 
+use crate::long::Long;
 use crate::run::*;
-use crate::verdicts::{edit, with};
+use crate::verdicts::{edit, guard, interrupted, tripped, with, without};
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/histories")
@@ -25,6 +27,7 @@ fn same(file: &str, made: &str) {
     assert!(known == made, "{file} is not what is made now:\n{made}");
 }
 
+#[track_caller]
 fn check(name: &str, entries: &[Entry]) {
     let text: String = entries.iter().map(|entry| entry.to_line() + "\n").collect();
     same(&format!("{name}.jsonl"), &text);
@@ -32,11 +35,19 @@ fn check(name: &str, entries: &[Entry]) {
 }
 
 /// From the file alone, as `chaosrun report` does.
+#[track_caller]
 fn check_recorded(name: &str) {
     let recorded = std::fs::read(folder().join(format!("{name}.jsonl"))).expect("it is recorded");
-    let found = judge(&read(recorded.split(|byte| *byte == b'\n')).expect("it reads"));
-    for (file, made) in report::render_all(&found) {
-        same(&format!("{name}.{file}"), &made);
+    let record = read(recorded.split(|byte| *byte == b'\n')).expect("it reads");
+    check_record(name, &record);
+}
+
+/// Every format of a record whose history is made again each time.
+#[track_caller]
+fn check_record(name: &str, record: &Record) {
+    let found = judge(record);
+    for (file, made) in report::render_all(record, &found) {
+        same(&format!("{name}.{file}"), &bare(&made));
     }
     let table = report::table(&found, 80, false);
     assert!(
@@ -44,6 +55,40 @@ fn check_recorded(name: &str) {
         "{table}"
     );
     same(&format!("{name}.table.txt"), &table);
+    let lines = report::github(&found, "scenarios/kill.toml").join("\n") + "\n";
+    same(&format!("{name}.github.txt"), &lines);
+}
+
+fn made(long: Long) -> Record {
+    let mut record = Record::default();
+    long.each(|entry| record.apply(&entry));
+    record
+}
+
+/// A page without its style and script: these are the same in all.
+fn bare(text: &str) -> String {
+    let text = text.replace(report::plot::SCRIPT, "");
+    let style = format!("{}{}", report::html::STYLE, report::plot::STYLE);
+    let mut text = text.replace(&style, "");
+    while let Some(from) = text.find("'sha256-") {
+        let to = text[from + 1..]
+            .find('\'')
+            .map_or(text.len(), |to| from + to + 2);
+        text.replace_range(from..to, "HASH");
+    }
+    text
+}
+
+#[track_caller]
+fn check_verdict(name: &str, entries: &[Entry], verdict: Verdict) {
+    let record = fold(entries);
+    assert_eq!(
+        judge(&record).verdict,
+        verdict,
+        "{:#?}",
+        judge(&record).reasons
+    );
+    check_record(name, &record);
 }
 
 #[test]
@@ -95,6 +140,225 @@ fn hostile() {
         "hostile",
         &with(run.entries(), 20 * SECOND, Event::Impeded { what, why }),
     );
+}
+
+#[test]
+fn aborted() {
+    let mut run = Run::new(no_failover, usual());
+    run.guards = vec![guard()];
+    check("aborted", &with(run.entries(), 12 * SECOND, tripped()));
+}
+
+#[test]
+fn cut_short() {
+    let all = with(
+        Run::new(fails_over, usual()).entries(),
+        12 * SECOND,
+        interrupted("SIGTERM"),
+    );
+    check("interrupted", &all);
+}
+
+/// The eight kinds of trouble without which a verdict could be given, and what else leaves it open.
+#[test]
+fn each_kind_of_inconclusive() {
+    let passing = || Run::new(fails_over, usual()).entries();
+    let bare = || without(passing(), is_step);
+    let open = |name: &str, entries: &[Entry]| {
+        check_verdict(&format!("open-{name}"), entries, Verdict::Inconclusive);
+    };
+    for (name, what, why) in [
+        (
+            "system",
+            Impediment::System,
+            "the system did not come up: node-1 is exited",
+        ),
+        (
+            "target",
+            Impediment::Target,
+            "target primary matches no container",
+        ),
+        (
+            "baseline",
+            Impediment::Baseline,
+            "the baseline was not healthy: write success was 20%",
+        ),
+        (
+            "fault",
+            Impediment::Fault,
+            "step kill: killing node-2: permission denied",
+        ),
+        (
+            "locked",
+            Impediment::Locked,
+            "container node-2 is held by run 7",
+        ),
+        (
+            "probe",
+            Impediment::Probe,
+            "probe write: no such host: node",
+        ),
+        (
+            "storage",
+            Impediment::Storage,
+            "writing the history: No space left on device",
+        ),
+        (
+            "timeline",
+            Impediment::Timeline,
+            "write was not steady for 5s within 30s",
+        ),
+    ] {
+        let why = why.to_owned();
+        open(
+            name,
+            &with(bare(), 11 * SECOND, Event::Impeded { what, why }),
+        );
+    }
+    let unproven = edit(passing(), |event| {
+        if let Event::Injected { effect, .. } = event {
+            *effect = proof(false, "running, pid 4711");
+        }
+    });
+    open("unproven", &unproven);
+    let starved: Behaviour = |due| (Some(200 * MS), 201 * MS, fails_over(due).2);
+    open("starved", &Run::new(starved, usual()).entries());
+    open("no-slo", &Run::new(well, vec![]).entries());
+    open(
+        "no-end",
+        &without(passing(), |event| *event == Event::Ended),
+    );
+}
+
+fn is_step(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::Injecting { .. }
+            | Event::Injected { .. }
+            | Event::Reverting { .. }
+            | Event::Reverted { .. }
+    )
+}
+
+#[test]
+fn no_samples() {
+    let none = without(Run::new(well, usual()).entries(), |event| {
+        matches!(event, Event::Bucket { .. })
+    });
+    check_verdict("no-samples", &none, Verdict::Inconclusive);
+    check_record("nothing", &Record::default());
+}
+
+#[test]
+fn one_sample() {
+    let mut run = Run::new(well, vec![least(Window::All, Metric::Success, 0.5)]);
+    run.probes[0].1 = 0.02;
+    let report = judge(&fold(&run.entries()));
+    assert_eq!(report.probes[0].planned, 1);
+    check_verdict("one-sample", &run.entries(), Verdict::Inconclusive);
+}
+
+#[test]
+fn a_million_samples() {
+    let record = made(Long {
+        seconds: 1_000,
+        probes: 1,
+        rate: 1_000,
+        faults: 1,
+    });
+    assert_eq!(judge(&record).probes[0].planned, 1_000_000);
+    check_record("million", &record);
+}
+
+#[test]
+fn three_hours() {
+    let record = made(Long {
+        seconds: 3 * 3_600,
+        probes: 2,
+        rate: 5,
+        faults: 3,
+    });
+    check_record("three-hours", &record);
+}
+
+#[test]
+fn fifty_faults() {
+    let record = made(Long {
+        seconds: 600,
+        probes: 1,
+        rate: 20,
+        faults: 50,
+    });
+    check_record("fifty-faults", &record);
+}
+
+/// Written for a pipeline that knows one schema and takes nothing else.
+#[test]
+fn every_junit_file_keeps_to_the_schema() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let files = std::fs::read_dir(folder()).expect("it is there");
+    let files: Vec<_> = files
+        .filter_map(|file| Some(file.ok()?.path()))
+        .filter(|path| path.to_string_lossy().ends_with(".junit.xml"))
+        .collect();
+    assert!(files.len() > 20);
+    let validate = |files: &[PathBuf]| {
+        Command::new("xmllint")
+            .args(["--noout", "--schema"])
+            .arg(root.join("tests/report/junit.xsd"))
+            .args(files)
+            .output()
+            .expect("xmllint is there (apt-get install libxml2-utils)")
+    };
+    let found = validate(&files);
+    assert!(
+        found.status.success(),
+        "{}",
+        String::from_utf8_lossy(&found.stderr)
+    );
+    let dir = tempfile::tempdir().expect("a folder");
+    let wrong = dir.path().join("wrong.xml");
+    let right = std::fs::read_to_string(&files[0]).expect("it reads");
+    std::fs::write(&wrong, right.replace("classname=", "class=")).expect("it is written");
+    assert!(
+        !validate(&[wrong]).status.success(),
+        "the schema takes anything"
+    );
+}
+
+/// Whatever is not `passed` is not green in a pipeline that reads nothing else.
+#[test]
+fn junit_has_a_case_that_is_no_success_unless_all_is_well() {
+    let files = std::fs::read_dir(folder()).expect("it is there");
+    for path in files.filter_map(|file| Some(file.ok()?.path())) {
+        let name = path.to_string_lossy().into_owned();
+        let Some(stem) = name.strip_suffix(".junit.xml") else {
+            continue;
+        };
+        let xml = std::fs::read_to_string(&path).expect("it reads");
+        let json = std::fs::read_to_string(format!("{stem}.report.json")).expect("it is there");
+        let passed = json.contains("\"verdict\": \"passed\"");
+        let green = !xml.contains("<failure") && !xml.contains("<error");
+        assert_eq!(passed, green, "{name}");
+    }
+}
+
+#[test]
+fn summaries_stay_below_their_limit() {
+    for (probes, faults) in [(110, 1), (1, 110)] {
+        let record = made(Long {
+            seconds: 300,
+            probes,
+            rate: 1,
+            faults,
+        });
+        let all = report::render_all(&record, &judge(&record));
+        let found = all.iter().find(|(name, _)| *name == "summary.md");
+        let (_, summary) = found.expect("it is made");
+        let most = report::MOST_SUMMARY_BYTES / 4;
+        assert!(summary.len() < most, "{}", summary.len());
+        assert!(summary.contains("… and 10 more: see the report."));
+    }
 }
 
 #[test]

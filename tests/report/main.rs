@@ -2,8 +2,12 @@
 
 mod goldens;
 mod inconclusive;
+#[path = "../support/long.rs"]
+mod long;
+mod page;
 mod probing;
 mod properties;
 mod run;
+mod samples;
 mod slos;
 mod verdicts;

@@ -100,6 +100,7 @@ fn histories_that_contradict_themselves() {
             all.clone(),
             60 * SECOND,
             Event::Note {
+                by: None,
                 text: "late".into(),
             },
         ),

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use chaosrun::history::{
-    Bucket, Difference, Entry, Event, Impediment, Phase, Sample, Tally, fold as read,
+    Bucket, Difference, Entry, Event, Impediment, Phase, Sample, Steering, Tally, fold as read,
 };
 use chaosrun::scenario::{Metric, Relation, Slo, Window};
 use chaosrun::units::Micros;
@@ -260,6 +260,18 @@ fn any_event() -> impl Strategy<Value = Event> {
         Just(Event::Interrupted {
             by: "\u{1b}[2J".into()
         }),
+        any::<bool>().prop_map(|stands| Event::Timeline { stands }),
+        prop_oneof![
+            Just(Steering::Hold),
+            Just(Steering::Revert),
+            Just(Steering::Abort {
+                why: "\u{202e}".into()
+            }),
+        ]
+        .prop_map(|what| Event::Steered {
+            by: "terminal".into(),
+            what
+        }),
         Just(Event::Ended),
     ]
 }
@@ -343,10 +355,11 @@ proptest! {
         let start = entry(0, Event::Started(Box::new(run.header())));
         let mut entries: Vec<_> = started.then_some(start).into_iter().collect();
         entries.extend(events.into_iter().map(|(at, event)| entry(at, event)));
-        let report = judge(&entries);
+        let record = fold(&entries);
+        let report = chaosrun::verdict::judge(&record);
         let table = chaosrun::report::table(&report, 80, false);
         prop_assert!(table.chars().all(|c| c == '\n' || !c.is_control()));
-        let json = &chaosrun::report::render_all(&report)[0].1;
+        let json = &chaosrun::report::render_all(&record, &report)[0].1;
         prop_assert!(serde_json::from_str::<serde_json::Value>(json).is_ok());
     }
 }

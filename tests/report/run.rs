@@ -50,6 +50,7 @@ impl Run {
             fault: "kill".into(),
             target: "primary".into(),
             hold: Duration::from_secs(5),
+            line: 38,
         });
         Header {
             version: VERSION,

@@ -60,7 +60,7 @@ fn expect(entries: &[Entry], verdict: Verdict, code: u8, reason: &str) {
     assert!(report.reasons[0].contains(reason), "{:#?}", report.reasons);
 }
 
-fn guard() -> Guard {
+pub(crate) fn guard() -> Guard {
     Guard {
         probe: "write".into(),
         trips: Objective {
@@ -72,14 +72,14 @@ fn guard() -> Guard {
     }
 }
 
-fn tripped() -> Event {
+pub(crate) fn tripped() -> Event {
     Event::Tripped {
         guard: guard(),
         measured: 0.12,
     }
 }
 
-fn interrupted(by: &str) -> Event {
+pub(crate) fn interrupted(by: &str) -> Event {
     Event::Interrupted { by: by.into() }
 }
 

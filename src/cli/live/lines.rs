@@ -2,7 +2,7 @@
 
 use crate::history::{Event, Phase, RecordedTiming};
 use crate::units::format_duration;
-use crate::verdict::{amount, name, phrase};
+use crate::verdict::{amount, name, phrase, steering_in_words};
 
 pub(super) struct Line {
     pub(super) tone: Tone,
@@ -105,6 +105,7 @@ fn one(event: &Event, timing: RecordedTiming) -> Option<Line> {
         Event::Container { subject, what } => {
             line(Tone::Plain, format!("{}: {what}", subject.name))
         }
+        Event::Role(change) => line(Tone::Plain, change.sentence()),
         Event::Tripped { guard, measured } => {
             let metric = guard.trips.metric;
             line(
@@ -127,11 +128,21 @@ fn one(event: &Event, timing: RecordedTiming) -> Option<Line> {
         Event::TornDown { proof } if !proof.holds => {
             line(Tone::Problem, format!("not taken down: {}", proof.evidence))
         }
-        Event::Note { text } => line(Tone::Plain, text.clone()),
+        Event::Note { by: None, text } => line(Tone::Plain, text.clone()),
+        Event::Note { by: Some(by), text } => line(Tone::Plain, format!("note ({by}): {text}")),
+        Event::Steered { by, what } => line(
+            Tone::Plain,
+            format!("{} (from the {by})", steering_in_words(what)),
+        ),
+        Event::Timeline { stands: true } => line(
+            Tone::Plain,
+            "the timeline stands still until a step is started or it is released",
+        ),
         Event::TornDown { .. }
         | Event::Reverting { .. }
         | Event::Bucket { .. }
         | Event::World { .. }
+        | Event::Timeline { stands: false }
         | Event::Ended => return None,
     })
 }

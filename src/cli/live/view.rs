@@ -230,6 +230,7 @@ pub(super) mod tests {
                 fault: "kill".into(),
                 target: "primary".into(),
                 hold: Duration::from_secs(5),
+                line: 0,
             }],
         }
     }

@@ -118,14 +118,15 @@ impl Drive<'_> {
 
     /// Undoes these steps in one go, newest first.
     pub(super) fn revert(&mut self, newest_first: Vec<usize>) {
-        let patient = self.halting.is_none();
+        let patient = self.halting.is_none() && self.ending.is_none();
         let mut work = Revert {
             patient,
             ..Revert::default()
         };
         for step in newest_first.iter().copied() {
             work.doubtful |= self.let_go(step);
-            if !matches!(self.steps[step].state, State::Reverting { .. }) {
+            let first = !matches!(self.steps[step].state, State::Reverting { .. });
+            if first {
                 let name = self.name(step);
                 self.run.recorder.note(Event::Reverting { step: name });
             }
@@ -133,7 +134,7 @@ impl Drive<'_> {
             progress.state = State::Reverting { patient };
             work.counts.push((step, progress.actions.len()));
             work.actions.extend(progress.actions.iter().rev().cloned());
-            work.watched |= patient && progress.proven;
+            work.watched |= first && self.halting.is_none() && progress.proven;
         }
         let runtime = Arc::clone(&self.run.runtime);
         let hand = self.tasks.spawn(async move { work.run(&*runtime).await });
@@ -157,6 +158,9 @@ impl Drive<'_> {
     }
 
     pub(super) fn on_resolved(&mut self, step: usize, answer: Result<Vec<Instance>, Miss>) {
+        if self.steps[step].state != State::Resolving {
+            return;
+        }
         if self.halting.is_some() {
             self.steps[step].state = State::Waiting;
             return;

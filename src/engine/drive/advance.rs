@@ -30,6 +30,9 @@ impl Drive<'_> {
             self.halt(Event::Tripped { guard, measured });
             return Next::WaitUntil(now);
         }
+        if let Some(since) = self.ending.filter(|_| self.phase < Phase::Recovery) {
+            return self.advance_ending(now, since);
+        }
         match self.phase {
             Phase::Baseline | Phase::Fault => self.advance_steps(now),
             Phase::Recovery | Phase::Teardown => self.advance_recovery(now),
@@ -51,8 +54,10 @@ impl Drive<'_> {
         if self.steps.is_empty() {
             return Next::End;
         }
+        self.keep_pace(now);
         for step in 0..self.steps.len() {
             match self.steps[step].state {
+                State::Waiting if self.pace.is_held() => {}
                 State::Waiting => match self.due(step) {
                     Some(due) if due <= now => self.resolve(step),
                     Some(due) => next = next.min(due),
@@ -110,7 +115,10 @@ impl Drive<'_> {
     /// When a step is due; `None` while that depends on what has not happened yet.
     pub(super) fn due(&self, step: usize) -> Option<Micros> {
         match &self.run.scenario.steps[step].trigger {
-            Trigger::At(offset) => Some(self.baseline_end + micros(*offset)),
+            Trigger::At(offset) => {
+                let at = self.baseline_end + micros(*offset);
+                Some(self.pace.due(at, self.run.clock.now()))
+            }
             Trigger::After(other) => {
                 let index = self
                     .run
@@ -162,7 +170,7 @@ impl Drive<'_> {
         let Some(since) = self.waits_since(step) else {
             return;
         };
-        if now < since + micros(*within) {
+        if now < since + micros(*within) + self.pace.stood_since(since, now) {
             return;
         }
         let why = format!(
@@ -190,6 +198,24 @@ impl Drive<'_> {
         if self.run.stop.now().signals >= 3 {
             return Next::End;
         }
+        if self.end_faults(now, since) {
+            Next::WaitUntil(now + micros(IDLE))
+        } else {
+            Next::End
+        }
+    }
+
+    /// Everything that is in force is reverted, and then the run goes on with recovery.
+    fn advance_ending(&mut self, now: Micros, since: Micros) -> Next {
+        if self.end_faults(now, since) {
+            return Next::WaitUntil(now + micros(IDLE));
+        }
+        self.enter(Phase::Recovery);
+        Next::WaitUntil(now)
+    }
+
+    /// Reverts whatever is ripe for it; is any of it still under way?
+    fn end_faults(&mut self, now: Micros, since: Micros) -> bool {
         // A container that is still being stopped looks as if it needed no undo.
         let overdue = |progress: &Progress| {
             let lands = progress.actions.iter().map(|a| a.change.lands_within());
@@ -212,10 +238,6 @@ impl Drive<'_> {
         let busy = |progress: &Progress| {
             matches!(progress.state, State::Injecting | State::Reverting { .. })
         };
-        if self.steps.iter().any(busy) {
-            Next::WaitUntil(now + micros(IDLE))
-        } else {
-            Next::End
-        }
+        self.steps.iter().any(busy)
     }
 }

@@ -22,7 +22,7 @@ impl Drive<'_> {
         }
         if matches!(notice.what.as_str(), Notice::LOST | Notice::RECONNECTED) {
             let text = format!("the engine's events: {}", notice.what);
-            self.run.recorder.note(Event::Note { text });
+            self.run.recorder.note(Event::Note { by: None, text });
         }
         let known = self.world.borrow().by_id(&notice.id).map(Subject::of);
         if let Some(subject) = known.clone() {
@@ -46,7 +46,7 @@ impl Drive<'_> {
         self.deaf = true;
         let text = "the engine's events have ended: what happens to containers is no longer told";
         let text = text.into();
-        self.run.recorder.note(Event::Note { text });
+        self.run.recorder.note(Event::Note { by: None, text });
     }
 
     /// Looks at what has changed, one look at a time; what changes meanwhile is looked at next.

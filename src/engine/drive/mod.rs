@@ -4,7 +4,10 @@
 mod act;
 mod advance;
 mod follow;
+mod pace;
 mod revert;
+mod roles;
+mod steer;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -25,6 +28,7 @@ use crate::inventory::{Instance, Inventory};
 use crate::probe::{self, Prober, Reading};
 use crate::runtime::{Notice, Scope};
 use crate::units::Micros;
+use pace::Pace;
 
 /// A loop without anything due looks around this often.
 const IDLE: Duration = Duration::from_millis(200);
@@ -44,6 +48,7 @@ pub(super) struct Drive<'a> {
     /// No notice comes any more.
     deaf: bool,
     readings: mpsc::Receiver<Reading>,
+    roles: roles::Roles,
     probers: Vec<Prober>,
     vitals: Vitals,
     steps: Vec<Progress>,
@@ -55,6 +60,11 @@ pub(super) struct Drive<'a> {
     baseline_judged: bool,
     /// The run ends as soon as everything is reverted, and since when it is to.
     halting: Option<Micros>,
+    /// Everything is reverted and no further step begins, since a person wants it so; the run goes on with recovery.
+    ending: Option<Micros>,
+    pace: Pace,
+    /// How many commands have been carried out.
+    orders: usize,
     /// Containers to look at again, and whether that is being done.
     stale: BTreeSet<String>,
     looking: bool,
@@ -130,6 +140,7 @@ impl<'a> Drive<'a> {
     pub(super) fn new(run: &'a mut Run, ready: Ready) -> Self {
         let (send, readings) = mpsc::channel(1024);
         let (world, seen) = watch::channel(Arc::new(ready.before));
+        let roles = roles::Roles::watch(run, seen.clone());
         let context = probe::Context {
             clock: run.clock,
             runtime: Arc::clone(&run.runtime),
@@ -157,6 +168,7 @@ impl<'a> Drive<'a> {
             hands: Vec::new(),
         };
         let steps = run.scenario.steps.iter().map(|_| progress()).collect();
+        let held = run.orders.held;
         let since = run.recorder.note(Event::Phase {
             phase: Phase::Baseline,
         });
@@ -168,6 +180,7 @@ impl<'a> Drive<'a> {
             notices: ready.notices,
             deaf: false,
             readings,
+            roles,
             probers,
             vitals,
             steps,
@@ -177,6 +190,9 @@ impl<'a> Drive<'a> {
             baseline_end,
             baseline_judged: false,
             halting: None,
+            ending: None,
+            pace: Pace::new(held),
+            orders: 0,
             stale: BTreeSet::new(),
             looking: false,
             differences: Vec::new(),
@@ -191,6 +207,7 @@ impl<'a> Drive<'a> {
     pub(super) async fn run_out(mut self) {
         let mut stop = self.run.stop.clone();
         while let Next::WaitUntil(at) = self.advance() {
+            self.tell_standing();
             let next = self.run.clock.instant(at);
             tokio::select! {
                 biased;
@@ -208,9 +225,14 @@ impl<'a> Drive<'a> {
                     None => self.go_deaf(),
                 },
                 Some(reading) = self.readings.recv() => self.on_reading(reading),
+                Some(change) = self.roles.next() => {
+                    self.run.recorder.note(Event::Role(change));
+                }
+                Some(order) = self.run.orders.next() => self.on_order(order),
                 () = sleep_until(next) => self.look_again(),
             }
         }
+        self.run.orders.end();
         self.stop_probing().await;
         if !self.differences.is_empty() {
             let differences = std::mem::take(&mut self.differences);

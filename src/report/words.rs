@@ -1,0 +1,134 @@
+//! How a report's values are written, the same in every format.
+
+use super::text::plain;
+use crate::scenario::Metric;
+pub(super) use crate::verdict::milliseconds;
+use crate::verdict::{CommandRow, NoteRow, ProbeRow, RecoveryRow, SloRow, StepRow, amount, ranked};
+
+/// What stands where there is nothing.
+pub(super) const NONE: &str = "-";
+
+/// `137.7ms .. 741ms`, or `> 20s` for what never came back.
+pub(super) fn interval((bad, good): (f64, Option<f64>)) -> String {
+    match good {
+        Some(good) => format!("{} .. {}", milliseconds(bad), milliseconds(good)),
+        None => format!("> {}", milliseconds(bad)),
+    }
+}
+
+/// A moment of the run: `+10.003s`.
+pub(super) fn at(ms: f64) -> String {
+    format!("+{}", milliseconds(ms))
+}
+
+/// An interval, for recovery.
+pub(super) fn measured(slo: &SloRow) -> String {
+    let value = || or_none(slo.measured.map(|value| of_metric(slo, value)));
+    slo.interval_ms.map_or_else(value, interval)
+}
+
+pub(super) fn bound(slo: &SloRow) -> String {
+    or_none(slo.bound.map(|value| of_metric(slo, value)))
+}
+
+/// With its sign: what is on the wrong side is negative.
+pub(super) fn margin(slo: &SloRow) -> String {
+    let signed = |value: f64| {
+        let sign = if value < 0.0 { '-' } else { '+' };
+        // A difference of shares is no share.
+        let text = of_metric(slo, value.abs()).replace('%', " pp");
+        format!("{sign}{text}")
+    };
+    or_none(slo.margin.map(signed))
+}
+
+pub(super) fn met(slo: &SloRow) -> &'static str {
+    match slo.met {
+        Some(true) => "yes",
+        Some(false) => "NO",
+        None => "?",
+    }
+}
+
+/// What became of a step's effect, and whether that is as it should be; `None`: there is nothing to say.
+pub(super) fn effect(step: &StepRow) -> (String, Option<bool>) {
+    match (&step.skipped, &step.effect) {
+        (Some(skipped), _) => (format!("skipped: {}", skipped.why), None),
+        (None, Some(effect)) if effect.proven => ("proven".into(), Some(true)),
+        (None, Some(_)) => ("NOT PROVEN".into(), Some(false)),
+        (None, None) => (NONE.into(), None),
+    }
+}
+
+pub(super) fn revert(step: &StepRow) -> (String, Option<bool>) {
+    match (&step.revert, step.injecting_ms) {
+        (Some(revert), _) if revert.verified => ("verified".into(), Some(true)),
+        (None, None) => (NONE.into(), None),
+        _ => ("NOT VERIFIED".into(), Some(false)),
+    }
+}
+
+pub(super) fn recovery(row: &RecoveryRow, step: &StepRow) -> String {
+    match row.from_injection {
+        Some(found) => interval(found),
+        None if step.injecting_ms.is_some() => "never bad".into(),
+        None => NONE.into(),
+    }
+}
+
+/// Of all that were planned.
+pub(super) fn good_share(planned: u64, good: u64) -> String {
+    if planned == 0 {
+        return NONE.into();
+    }
+    amount(Metric::Success, good as f64 / planned as f64)
+}
+
+/// The three most frequent reasons.
+pub(super) fn bad(probe: &ProbeRow) -> String {
+    let reasons: Vec<_> = ranked(&probe.reasons)
+        .into_iter()
+        .take(3)
+        .map(|(reason, count)| format!("{count} × {reason}"))
+        .collect();
+    reasons.join(", ")
+}
+
+/// With where it was written.
+pub(super) fn note(note: &NoteRow) -> String {
+    match &note.by {
+        Some(by) => format!("note from the {by}: {}", note.text),
+        None => format!("note: {}", note.text),
+    }
+}
+
+pub(super) fn command(command: &CommandRow) -> String {
+    format!("{}, from the {}", command.what, command.by)
+}
+
+pub(super) fn or_none(text: Option<String>) -> String {
+    text.unwrap_or_else(|| NONE.into())
+}
+
+/// What a run is called.
+pub(super) fn name(report: &crate::verdict::Report) -> String {
+    plain(report.title.as_ref().unwrap_or(&report.scenario))
+}
+
+/// The verdict's sentence without the verdict, as it came.
+pub(super) fn lead(report: &crate::verdict::Report) -> &str {
+    match report.reasons.first() {
+        Some(first) => first,
+        None => report.summary.split_once(": ").map_or("", |(_, text)| text),
+    }
+}
+
+fn of_metric(slo: &SloRow, value: f64) -> String {
+    let metric = match slo.metric.as_str() {
+        "success" => Metric::Success,
+        "throughput" => Metric::Throughput,
+        // All others are times.
+        _ => Metric::Max,
+    };
+    amount(metric, value)
+}

@@ -1,0 +1,7 @@
+//! Pages in a real browser.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod chrome;
+#[path = "../support/long.rs"]
+mod long;
+mod report;

@@ -1,0 +1,153 @@
+//! `--step`: a run steered through its standard input.
+
+use std::process::Stdio;
+
+use crate::play::Playing;
+use crate::stage::{Stage, until};
+use crate::{BASE, with};
+
+const TWO: &str = r#"
+[[steps]]
+name = "freeze"
+for  = "1s"
+fault.pause = { target = "web" }
+[[steps]]
+name = "cut"
+at   = "1h"
+for  = "60s"
+fault.pause = { target = "web" }
+"#;
+
+fn begin(stage: &Stage, steps: &str) -> Playing {
+    stage.start_with(&format!("{BASE}{steps}"), &stage.reports(), |command| {
+        command.arg("--step").stdin(Stdio::piped());
+    })
+}
+
+fn web() -> (Stage, String) {
+    let stage = Stage::set();
+    let name = stage.web("web", &[]);
+    (stage, name)
+}
+
+#[test]
+fn each_step_waits_for_a_line_and_all_is_taken_back_by_another() {
+    let (stage, name) = web();
+    let mut run = begin(&stage, TWO);
+    run.hears("Enter starts the next step, h holds or releases the timeline");
+    run.types("");
+    run.hears("not done: the ");
+    run.hears("next: freeze (pause on web); Enter starts it");
+    run.types("n the pager is \u{1b}[31mquiet");
+    run.types("whatever");
+    run.hears("not done: whatever is no command");
+    assert!(
+        !run.history()
+            .iter()
+            .any(|event| event["event"] == "injecting")
+    );
+    run.types("");
+    run.hears("step freeze begins");
+    // An hour in the file, and now here.
+    run.hears("next: cut (pause on web); Enter starts it");
+    run.await_event("reverted", "step", "freeze");
+    run.types("");
+    run.await_event("injected", "step", "cut");
+    assert_eq!(stage.status(&name), "paused");
+    run.types("r");
+    run.hears("reverting every fault; then recovery is watched");
+    until("it runs again", || stage.status(&name) == "running");
+    let played = run.end().expect(3).says("was in force for");
+    let report = played.report();
+    assert_eq!(report["notes"][0]["text"], "the pager is \u{1b}[31mquiet");
+    let did: Vec<_> = report["commands"].as_array().unwrap().iter().collect();
+    assert_eq!(did.len(), 3, "{did:#?}");
+    assert_eq!(did[0]["what"], "step freeze started");
+    assert!(
+        did[1]["what"]
+            .as_str()
+            .unwrap()
+            .starts_with("step cut started 59m")
+    );
+    assert_eq!(did[2]["what"], "every fault reverted before its time");
+    assert!(did.iter().all(|one| one["by"] == "terminal"));
+    for shown in [
+        "By hand",
+        "note: the pager is \\u{1b}[31mquiet",
+        "step freeze started",
+    ] {
+        assert!(played.stdout.contains(shown), "{}", played.stdout);
+    }
+}
+
+#[test]
+fn a_released_run_goes_on_by_itself_and_may_pass() {
+    let (stage, _) = web();
+    let mut run = begin(
+        &stage,
+        "[[steps]]\nname = \"freeze\"\nfor = \"1s\"\nfault.pause = { target = \"web\" }\n",
+    );
+    run.hears("next: freeze");
+    run.types("h");
+    run.hears("released: the timeline goes on");
+    // Nobody is needed any more.
+    run.hangs_up();
+    run.end().expect(0);
+}
+
+#[test]
+fn who_aborts_is_asked_for_no_more_and_named() {
+    let (stage, name) = web();
+    let mut run = begin(&stage, TWO);
+    run.hears("next: freeze");
+    run.types("");
+    run.await_event("injected", "step", "freeze");
+    run.types("a a customer called");
+    let played = run.end().expect(4);
+    assert_eq!(stage.status(&name), "running");
+    played.says("the run was aborted from the terminal: a customer called");
+}
+
+#[test]
+fn nobody_at_the_other_end_aborts_instead_of_waiting_for_ever() {
+    let (stage, _) = web();
+    let mut run = begin(&stage, TWO);
+    run.hangs_up();
+    let played = run.end().expect(4).says("standard input ended");
+    assert!(!played.injected());
+}
+
+/// The input may end when there is nothing left to be started.
+#[test]
+fn an_input_that_ends_after_the_last_step_is_no_reason_to_stop() {
+    let (stage, _) = web();
+    let mut run = begin(
+        &stage,
+        "[[steps]]\nname = \"freeze\"\nfor = \"1s\"\nfault.pause = { target = \"web\" }\n",
+    );
+    run.hears("next: freeze");
+    run.types("");
+    run.hangs_up();
+    run.end().expect(0);
+}
+
+#[test]
+fn a_signal_works_as_everywhere() {
+    let (stage, _) = web();
+    let run = begin(&stage, TWO);
+    run.hears("next: freeze");
+    run.signal("INT");
+    let played = run.end().expect(130);
+    assert!(!played.injected());
+}
+
+#[test]
+fn without_the_option_nothing_is_read() {
+    let (stage, _) = web();
+    let mut run = stage.start_with(&with(crate::PAUSE), &stage.reports(), |command| {
+        command.stdin(Stdio::piped());
+    });
+    run.types("a stop it");
+    let played = run.end().expect(0);
+    assert!(!played.stderr.contains("Enter starts"), "{}", played.stderr);
+}
