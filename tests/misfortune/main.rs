@@ -10,6 +10,8 @@
 )]
 
 mod by_hand;
+#[path = "../support/client.rs"]
+mod client;
 mod concurrent;
 mod drafting;
 mod engine;
