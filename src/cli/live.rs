@@ -104,7 +104,9 @@ impl Live {
         match &mut self.out {
             Out::Lines(writer) => writeln!(writer, "{text}").unwrap_or_default(),
             Out::Redrawn { screen, .. } => {
-                let text = line.tone.paint(&text, self.color);
+                let text = line
+                    .tone
+                    .paint(&lines::wrapped(&text, self.width), self.color);
                 screen.println(text).unwrap_or_default();
             }
         }

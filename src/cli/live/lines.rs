@@ -28,6 +28,30 @@ impl Tone {
     }
 }
 
+/// Behind the time.
+const INDENT: usize = 11;
+
+/// A line that is too long for its terminal goes on beneath its text; a word that is too long is left to the terminal.
+pub(super) fn wrapped(text: &str, width: usize) -> String {
+    let (time, text) = text.split_at_checked(INDENT).unwrap_or((text, ""));
+    let mut out = time.to_owned();
+    let mut column = INDENT;
+    for (index, word) in text.split(' ').enumerate() {
+        let long = word.chars().count();
+        if index > 0 && column + 1 + long > width.saturating_sub(1) {
+            out.push('\n');
+            out.push_str(&" ".repeat(INDENT));
+            column = INDENT;
+        } else if index > 0 {
+            out.push(' ');
+            column += 1;
+        }
+        out.push_str(word);
+        column += long;
+    }
+    out
+}
+
 /// What is said of an event; most often one line or none.
 pub(super) fn of(event: &Event, timing: RecordedTiming) -> Vec<Line> {
     if let Event::World { differences } = event {
@@ -237,6 +261,17 @@ mod tests {
             texts(&reverted(false)),
             [(Tone::Problem, "kill: NOT UNDONE (running)".into())]
         );
+    }
+
+    #[test]
+    fn a_long_line_goes_on_beneath_its_text() {
+        let line = "   +21.5s  kill: undone (node-1: running, pid 23946)";
+        assert_eq!(wrapped(line, 80), line);
+        assert_eq!(
+            wrapped(line, 40),
+            "   +21.5s  kill: undone (node-1:\n           running, pid 23946)"
+        );
+        assert_eq!(wrapped("+1s", 40), "+1s");
     }
 
     #[test]
