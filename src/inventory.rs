@@ -85,6 +85,21 @@ pub enum State {
     Dead,
 }
 
+impl State {
+    /// As the rest of a sentence about a container: `is paused`.
+    pub fn phrase(self) -> String {
+        match self {
+            Self::Created => "was created but never started".into(),
+            Self::Running => "is running".into(),
+            Self::Paused => "is paused".into(),
+            Self::Restarting => "is restarting".into(),
+            Self::Removing => "is being removed".into(),
+            Self::Exited { code } => format!("has exited with code {code}"),
+            Self::Dead => "is dead".into(),
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Health {

@@ -1,5 +1,6 @@
 //! What happens when a step's time has come, apart from writing it down: whom it hits, doing it, proving it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,6 +39,8 @@ pub(super) struct Question {
     pub secrets: Arc<Secrets>,
     pub target: Target,
     pub limits: Limits,
+    /// What this run has done to containers and not undone, by id: `is paused by step s`.
+    pub held: BTreeMap<String, String>,
     pub seed: u64,
     /// The step's place in the scenario.
     pub step: usize,
@@ -53,7 +56,8 @@ pub(super) async fn resolve(question: Question) -> Result<Vec<Instance>, Miss> {
         OnEmpty::Error => Miss::Impeded(Impediment::Target, why),
     };
     let inventory = refreshed(&**runtime, &question.inventory, target).await;
-    let mut matches = candidates(target, &inventory, &question.limits).map_err(empty)?;
+    let mut matches =
+        candidates(target, &inventory, &question.limits, &question.held).map_err(empty)?;
     if let Some(asked) = &target.role {
         matches = role::filter(&**runtime, asked, matches, &question.secrets)
             .await

@@ -1,6 +1,6 @@
 //! What a run would do, said before it does anything.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::blast::{self, Hit};
@@ -111,7 +111,7 @@ fn preview_step(
     (index, step): (usize, &Step),
     target: &Target,
 ) -> Result<StepPreview, String> {
-    let candidates = candidates(target, inventory, &scenario.limits)?;
+    let candidates = candidates(target, inventory, &scenario.limits, &BTreeMap::new())?;
     let names: Vec<String> = candidates.iter().map(Instance::identity).collect();
     let picked = foresee(
         scenario,
@@ -203,7 +203,8 @@ pub fn foresee(
     Ok(picked)
 }
 
-/// Running containers that the target's selectors match and that may be touched.
+/// Running containers that the target's selectors match and that may be touched. `held` says of those that do not run what
+/// this run has done to them, by id: `is paused by step s`.
 ///
 /// # Errors
 /// There is none: what there is instead.
@@ -211,6 +212,7 @@ pub fn candidates(
     target: &Target,
     inventory: &Inventory,
     limits: &crate::scenario::Limits,
+    held: &BTreeMap<String, String>,
 ) -> Result<Vec<Instance>, String> {
     let matching: Vec<&Instance> = inventory
         .instances
@@ -242,7 +244,15 @@ pub fn candidates(
             "target {} matches {n}, and all of them are protected",
             target.name
         ),
-        (_, n) => format!("target {} matches {n}, and none of them runs", target.name),
+        (_, n) => format!(
+            "target {} matches {n}, and none of them runs ({})",
+            target.name,
+            super::list(allowed.iter().map(|one| {
+                let state = held.get(&one.id).cloned();
+                let state = state.unwrap_or_else(|| one.state.phrase());
+                format!("{} {state}", one.identity())
+            }))
+        ),
     })
 }
 

@@ -98,7 +98,7 @@ fn read<'a>(
     let timing = timing::read(&mut root);
     let targets = target::read_all(&mut root);
     let probes = probe::read_all(&mut root);
-    let steps = step::read_all(&mut root);
+    let steps = step::read_all(&mut root, &targets);
     let slos = slo::read_all(&mut root, &probes, &timing);
     let guards = guard::read_all(&mut root, &probes);
     let limits = limits::read(&mut root);

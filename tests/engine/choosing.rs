@@ -40,6 +40,19 @@ async fn a_target_that_matches_none_stops_the_run_unless_it_may_be_skipped() {
     assert_eq!(stage.log(), ["pause a", "unpause a"]);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_target_that_another_step_holds_is_said_to_be() {
+    let stage = stage();
+    // By its name's pattern: that both mean the same container is not known before.
+    let again = "[targets.x]\nname = \"^a\"\n[[steps]]\nname = \"t\"\nat = \"2s\"\nfault.stop = { target = \"x\" }\n";
+    let outcome = stage.run(&format!("{again}{}", pause_a("5s"))).await;
+    outcome.is(
+        3,
+        "step t: target x matches 1, and none of them runs (a is paused by step s)",
+    );
+    assert_eq!(stage.log(), ["pause a", "unpause a"]);
+}
+
 fn say_roles(stage: &Stage, primaries: &'static [&'static str]) {
     stage.engine.answer(move |instance, _| {
         let role = if primaries.contains(&instance.name.as_str()) {
