@@ -62,3 +62,8 @@ pub(super) fn width() -> usize {
     .filter(|columns| *columns >= 40)
     .unwrap_or(80)
 }
+
+/// `1 step`, `2 steps`.
+pub(super) fn count(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}

@@ -12,7 +12,7 @@ use super::undo::{AT_ONCE, LOOK_WITHIN, wait_for};
 use crate::action::{Action, Capability, Change, Subject};
 use crate::history::{Impediment, Proof};
 use crate::inventory::{Instance, Inventory};
-use crate::plan::preview::candidates;
+use crate::plan::preview::{candidates, enough};
 use crate::plan::{list, pick, select};
 use crate::runtime::Runtime;
 use crate::scenario::{Limits, OnEmpty, Pick, Secrets, Step, Target};
@@ -73,13 +73,7 @@ pub(super) async fn resolve(question: Question) -> Result<Vec<Instance>, Miss> {
         }
     }
     let of = matches.len();
-    if let Pick::Count(wanted) = target.pick
-        && of < wanted
-    {
-        // Hitting fewer would be a weaker experiment than the one that was asked for.
-        let why = format!("target {} asks for {wanted}, and {of} match", target.name);
-        return Err(empty(why));
-    }
+    enough(target, of).map_err(empty)?;
     let picked = pick::pick(matches, target.pick, question.seed, question.step);
     if picked.is_empty() {
         return Err(empty(format!(

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::blast::{self, Hit};
 use super::{pick, select, shared, support};
 use crate::inventory::{Instance, Inventory};
-use crate::scenario::{OnEmpty, Scenario, Slo, Step, Target, Trigger, Window};
+use crate::scenario::{OnEmpty, Pick, Scenario, Slo, Step, Target, Trigger, Window};
 use crate::units::{Rate, format_duration};
 
 /// The whole plan.
@@ -173,6 +173,9 @@ pub fn foresee(
     candidates: &[Instance],
     ever: &mut BTreeSet<String>,
 ) -> Result<Vec<Instance>, String> {
+    if target.on_empty == OnEmpty::Error {
+        enough(target, candidates.len())?;
+    }
     let picked = pick::pick(candidates.to_vec(), target.pick, seed, index);
     if picked.is_empty() && target.on_empty == OnEmpty::Error {
         let (name, of) = (&target.name, candidates.len());
@@ -201,6 +204,20 @@ pub fn foresee(
         shared::foresee(step, inventory, &picked, &picked)?;
     }
     Ok(picked)
+}
+
+/// Are these as many as the target asks for? Hitting fewer would be a weaker experiment than the one that was asked for.
+///
+/// # Errors
+/// They are not.
+pub fn enough(target: &Target, matches: usize) -> Result<(), String> {
+    match target.pick {
+        Pick::Count(wanted) if matches < wanted => Err(format!(
+            "target {} asks for {wanted}, and {matches} match",
+            target.name
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// Running containers that the target's selectors match and that may be touched. `held` says of those that do not run what

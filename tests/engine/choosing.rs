@@ -1,8 +1,9 @@
 //! Whom a step hits, and whom it must not.
 
 use chaosrun::inventory::{Instance, PROTECT_LABEL};
-use chaosrun::runtime::Output;
+use chaosrun::plan::preview::preview;
 use chaosrun::runtime::memory::instance;
+use chaosrun::runtime::{Output, Runtime, Scope};
 
 use crate::stage::{BASE, Stage, after, pause_a, stage, stage_of, step};
 
@@ -38,6 +39,27 @@ async fn a_target_that_matches_none_stops_the_run_unless_it_may_be_skipped() {
     outcome.passes();
     assert!(outcome.report.steps[0].skipped.as_ref().unwrap().by_choice);
     assert_eq!(stage.log(), ["pause a", "unpause a"]);
+}
+
+/// Before the baseline, as `plan` says it.
+#[tokio::test(start_paused = true)]
+async fn fewer_matches_than_are_asked_for_are_a_problem_of_the_plan() {
+    for (pick, problems) in [
+        (
+            "pick = 6",
+            vec!["step s0: target node asks for 6, and 5 match"],
+        ),
+        ("pick = 5", vec![]),
+        ("pick = 6\non_empty = \"skip\"", vec![]),
+    ] {
+        let (stage, steps) = nodes(pick, "", &["pause"]);
+        let scenario = crate::stage::checked(&format!("{BASE}{steps}"));
+        let world = stage.engine.inventory(&Scope::Engine).await.unwrap();
+        assert_eq!(preview(&scenario, &world, 1).problems, problems);
+    }
+    let (stage, steps) = nodes("pick = 6", "", &["pause"]);
+    let outcome = stage.run(&steps).await;
+    outcome.is(3, "step s0: target node asks for 6, and 5 match");
 }
 
 #[tokio::test(start_paused = true)]
