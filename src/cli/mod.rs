@@ -103,7 +103,7 @@ enum Command {
         #[arg(long)]
         list: bool,
     },
-    /// Render a run's reports again from its history
+    /// Render a run's reports again from its history; exits with 0 if it could, whatever the verdict was
     Report {
         /// The run's folder
         #[arg(value_name = "DIR")]

@@ -45,10 +45,7 @@ pub(super) fn main(dir: &Path, format: Format) -> u8 {
 fn again(dir: &Path) -> Result<(Record, Played), u8> {
     let history = dir.join("history.jsonl");
     let record = read(&history).map_err(|why| {
-        term::error(
-            &format!("reading {}: {why}", history.display()),
-            "name a run's folder, such as reports/kill-primary/…",
-        );
+        term::error(&format!("reading {}: {why}", history.display()), hint(dir));
         code::USAGE
     })?;
     let played = played(&record);
@@ -67,6 +64,19 @@ pub(super) fn played(record: &Record) -> Played {
     Played {
         report: verdict::judge(record),
         source: header.map_or_else(String::new, |header| header.source.clone()),
+    }
+}
+
+/// What to do about a history that cannot be read, beside what its reader says.
+fn hint(dir: &Path) -> &'static str {
+    if dir.join("history.jsonl").exists() {
+        "a copy that is whole, or the chaosrun that wrote it, can make the report"
+    } else if dir.is_file() {
+        "name the folder that the file is in"
+    } else if dir.is_dir() {
+        "a run's folder holds its history.jsonl: name one, such as reports/kill-primary/…"
+    } else {
+        "there is no such folder: name a run's, such as reports/kill-primary/…"
     }
 }
 
@@ -116,5 +126,37 @@ pub(super) fn print(record: &Record, report: &Report, format: Format) {
             term::data(&format!("{table}\n{course}"));
         }
         Format::Json => term::data(&report::json_line(report)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_read_is_told_apart() {
+        let dir = tempfile::tempdir().unwrap();
+        let history = dir.path().join("history.jsonl");
+        let cases: [(Option<&str>, &Path, &str, &str); 5] = [
+            (
+                None,
+                &dir.path().join("no"),
+                "No such file",
+                "no such folder",
+            ),
+            (None, dir.path(), "No such file", "holds its history.jsonl"),
+            (Some("hello\n"), dir.path(), "does not begin a run", "whole"),
+            (Some(""), dir.path(), "no complete line", "whole"),
+            (Some("{}\n"), &history, "Not a directory", "the folder"),
+        ];
+        for (text, named, why, what) in cases {
+            if let Some(text) = text {
+                std::fs::write(&history, text).unwrap();
+            }
+            let said = read(&named.join("history.jsonl")).unwrap_err();
+            assert!(said.contains(why), "{said}");
+            assert!(hint(named).contains(what), "{}", hint(named));
+            assert_eq!(main(named, Format::Json), code::USAGE);
+        }
     }
 }

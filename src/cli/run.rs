@@ -213,10 +213,10 @@ fn conclude(finished: &Finished, dir: &Path) -> (u8, Played) {
     if let Some(journal) = &finished.journal {
         term::error(
             &format!(
-                "something may have been left behind; the journal {} says what",
+                "something may have been left behind; a second process, the reaper, goes on undoing what the journal {} says",
                 journal.display()
             ),
-            "`chaosrun recover --list` shows it, `chaosrun recover` undoes it",
+            "`chaosrun recover --list` shows what is left, and nothing once the reaper is done; `chaosrun recover` tries again",
         );
     }
     let written = report::write(&finished.record, &played.report, dir);

@@ -1,5 +1,6 @@
 //! Events as lines.
 
+use crate::cli::term::count;
 use crate::history::{Event, Phase, RecordedTiming};
 use crate::units::{Rate, format_duration};
 use crate::verdict::{amount, name, phrase, steering_in_words};
@@ -117,8 +118,8 @@ fn one(event: &Event, timing: RecordedTiming) -> Option<Line> {
         Event::System { facts, instances } => line(
             Tone::Plain,
             format!(
-                "{} containers on {} {}",
-                instances.len(),
+                "{} on {} {}",
+                count(instances.len(), "container"),
                 facts.engine,
                 facts.version
             ),
