@@ -159,13 +159,19 @@ fn step_table(report: &Report, view: View) -> Option<Table> {
     ];
     let mut table = view.table(header, &[3]);
     for step in &report.steps {
-        let (effect, proven) = words::effect(step);
+        let (mut effect, proven) = words::effect(step);
+        if let (Some(true), Some(from), Some(to)) = (proven, step.injecting_ms, step.injected_ms) {
+            effect.push_str(&format!(" in {}", words::milliseconds(to - from)));
+        }
+        if step.reapplied > 0 {
+            effect.push_str(&format!(", re-applied {} ×", step.reapplied));
+        }
         let (revert, verified) = words::revert(step);
         table.add_row([
             view.cell(&step.name, None),
             view.cell(&step.fault, None),
             view.cell(&step.instances.join(", "), None),
-            view.cell(&words::or_none(step.injected_ms.map(words::at)), None),
+            view.cell(&words::or_none(step.injecting_ms.map(words::at)), None),
             view.cell(&effect, Some(tone(proven, Color::Yellow))),
             view.cell(&words::recovery(&step.recovery_ms, step), None),
             view.cell(&revert, Some(tone(verified, Color::DarkGrey))),

@@ -98,9 +98,11 @@ pub struct StepRow {
     pub target: String,
     pub hold_ms: f64,
     pub instances: Vec<String>,
-    /// When its window began; recovery counts from here.
+    /// When it was injected: its window begins, and recovery counts from here.
+    #[serde(rename = "injected_ms")]
     pub injecting_ms: Option<f64>,
-    /// When all of it was in force.
+    /// When all of it was seen to be in force, or not to be.
+    #[serde(rename = "proven_ms")]
     pub injected_ms: Option<f64>,
     pub reverting_ms: Option<f64>,
     pub reverted_ms: Option<f64>,
@@ -128,6 +130,9 @@ pub struct Proven {
 pub struct Checked {
     pub verified: bool,
     pub evidence: String,
+    /// A container is no more: there was nothing left to undo on it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub gone: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
