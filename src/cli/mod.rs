@@ -51,8 +51,9 @@ pub mod code {
     args_conflicts_with_subcommands = true
 )]
 #[command(after_help = "`chaosrun FILE|DIR…` is `chaosrun run FILE|DIR…`.\n\n\
-    Exit codes: 0 passed, 1 failed, 2 wrong usage or scenario, 3 inconclusive, 4 aborted by a guard or a person,\n\
-    5 dirty (a revert could not be verified), 70 a bug in chaosrun, 130 and 143 interrupted.")]
+    Exit codes: 0 passed, 1 failed, 2 wrong usage or scenario, 3 inconclusive, 4 aborted by a guard or a person,
+\
+    5 dirty (a revert could not be verified), 70 a bug in chaosrun, 129, 130 and 143 interrupted.")]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -284,7 +285,11 @@ pub fn main() -> ExitCode {
         return crate::agent::main([job]);
     }
     let code = std::panic::catch_unwind(|| dispatch(cli)).unwrap_or_else(|_| after_a_panic());
-    ExitCode::from(code)
+    ExitCode::from(if code == code::OK && term::lost_data() {
+        code::INCONCLUSIVE
+    } else {
+        code
+    })
 }
 
 fn dispatch(cli: Cli) -> u8 {

@@ -99,8 +99,9 @@ async fn all(
             return code::INCONCLUSIVE;
         }
     };
-    if !recover_leftovers().await {
-        return code::DIRTY;
+    match recover_leftovers().await {
+        code::OK => {}
+        code => return code,
     }
     let mut codes = Vec::new();
     let mut runs = Vec::new();
@@ -132,16 +133,16 @@ pub(super) fn stopped(stop: &Stop) -> Option<u8> {
 }
 
 /// The next run cleans up after the one before, by itself.
-async fn recover_leftovers() -> bool {
+async fn recover_leftovers() -> u8 {
     let dir = places::state_dir();
     match recover_all(&dir, &*recover::connect()).await {
-        Ok(all) => recover::tell(&all) == code::OK,
+        Ok(all) => recover::tell(&all),
         Err(error) => {
             term::error(
                 &format!("reading the journals in {}: {error}", dir.display()),
-                "set CHAOSRUN_STATE to a folder of yours",
+                "nothing was done to the system; set CHAOSRUN_STATE to a folder of yours",
             );
-            false
+            code::INCONCLUSIVE
         }
     }
 }

@@ -220,3 +220,31 @@ async fn fewer_than_were_asked_for_make_no_weaker_experiment() {
     stage.run(&steps).await.is(3, "asks for 99, and ");
     assert_eq!(stage.log(), Vec::<String>::new());
 }
+
+/// With and without warning: a neighbour that is there from the beginning, and one that comes just before the step.
+#[tokio::test(start_paused = true)]
+async fn neighbours_in_a_targets_network_namespace_must_not_lose_it() {
+    let sidecar = || Instance {
+        network_mode: "container:a-id".into(),
+        networks: [].into(),
+        ..instance("side")
+    };
+    let stop = |target: &str| step(&format!("stop = {{ target = \"{target}\" }}"));
+    let why = "step s: a: its network is shared by side, which would lose it too";
+    let stage = stage_of([instance("a"), instance("b"), sidecar()]);
+    let outcome = stage.run(&stop("a")).await;
+    outcome.is(3, why);
+    assert!(stage.log().is_empty() && outcome.report.duration_ms < 1_000.0);
+    let all = "[targets.all]\nname = \"^(a|side)$\"\n";
+    stage
+        .run_as("run-2", &format!("{BASE}{all}{}", stop("all")))
+        .await
+        .passes();
+    let stage = self::stage();
+    let outcome = stage.run_while(&stop("a"), async {
+        after(2.0).await;
+        stage.engine.add(sidecar());
+    });
+    outcome.await.is(3, why);
+    assert!(stage.log().is_empty(), "{:?}", stage.log());
+}

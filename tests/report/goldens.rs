@@ -70,11 +70,9 @@ fn bare(text: &str) -> String {
     let text = text.replace(report::plot::SCRIPT, "");
     let style = format!("{}{}", report::html::STYLE, report::plot::STYLE);
     let mut text = text.replace(&style, "");
-    while let Some(from) = text.find("'sha256-") {
-        let to = text[from + 1..]
-            .find('\'')
-            .map_or(text.len(), |to| from + to + 2);
-        text.replace_range(from..to, "HASH");
+    while let Some(from) = text.find("sha256-") {
+        let to = text[from..].find("&#39;");
+        text.replace_range(from..to.map_or(text.len(), |to| from + to), "HASH");
     }
     text
 }

@@ -5,9 +5,11 @@ mod goldens;
 mod inconclusive;
 #[path = "../support/long.rs"]
 mod long;
+mod page;
 mod probing;
 mod properties;
 mod repeating;
 mod run;
+mod samples;
 mod slos;
 mod verdicts;

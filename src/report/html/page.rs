@@ -53,7 +53,7 @@ struct Page<'a> {
     style: &'a str,
     script: &'static str,
     name: String,
-    lead: String,
+    lead: &'a str,
     tone: &'static str,
     figures: Vec<Figure>,
     header: Option<&'a Header>,

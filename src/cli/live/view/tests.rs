@@ -67,6 +67,7 @@ fn pulse(at: Micros, bad: bool) -> Pulse {
         tally,
         settled: at,
         in_flight: 3,
+        unanswered: Vec::new(),
     }
 }
 
