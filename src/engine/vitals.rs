@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::history::Tally;
+use crate::history::{Sample, Tally};
 use crate::probe::Pulse;
 use crate::scenario::{Guard, Probe};
 use crate::units::Micros;
@@ -29,6 +29,8 @@ struct Vital {
 struct Watch {
     guard: Guard,
     window: VecDeque<(Micros, Tally)>,
+    /// What has had no answer for longer than the window: bad, however long its timeout lets it wait. As of the last pulse.
+    overdue: Tally,
 }
 
 impl Vitals {
@@ -42,6 +44,7 @@ impl Vitals {
         let watch = |guard: &Guard| Watch {
             guard: guard.clone(),
             window: VecDeque::new(),
+            overdue: Tally::default(),
         };
         Self {
             probes: probes.iter().map(vital).collect(),
@@ -105,6 +108,15 @@ impl Watch {
         while self.window.get(1).is_some_and(|(at, _)| *at <= start) {
             self.window.pop_front();
         }
+        self.overdue = Tally::default();
+        for due in pulse.unanswered.iter().take_while(|due| **due < start) {
+            self.overdue.record(&Sample {
+                due: *due,
+                sent: None,
+                done: pulse.at,
+                fault: Some("no answer".into()),
+            });
+        }
     }
 
     fn measured(&self) -> Option<f64> {
@@ -114,7 +126,7 @@ impl Watch {
         if self.window.front().is_none_or(|(at, _)| *at > start) {
             return None;
         }
-        let mut sum = Tally::default();
+        let mut sum = self.overdue.clone();
         self.window
             .iter()
             .filter(|(at, _)| *at > start)

@@ -1,20 +1,28 @@
 //! One file a format. Every format is a pure function of a run's [`Record`] and of the [`Report`] that is judged from it, so each
 //! can be made again from the history alone.
 
+mod compare;
+mod course;
 mod github;
 pub mod html;
 mod json;
 mod junit;
+mod manual;
 mod markdown;
 pub mod plot;
+mod series;
 mod spark;
 mod table;
 mod text;
 mod words;
 
+pub use compare::render as comparison_table;
+pub use course::render as course;
 pub use github::annotations as github;
-pub use json::line as json_line;
+pub use json::{line as json_line, pretty as json_pretty};
+pub use manual::render as manual;
 pub use markdown::MOST_BYTES as MOST_SUMMARY_BYTES;
+pub use series::render as series_table;
 pub use table::render as table;
 pub use text::plain;
 

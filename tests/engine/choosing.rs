@@ -1,8 +1,9 @@
 //! Whom a step hits, and whom it must not.
 
 use chaosrun::inventory::{Instance, PROTECT_LABEL};
-use chaosrun::runtime::Output;
+use chaosrun::plan::preview::preview;
 use chaosrun::runtime::memory::instance;
+use chaosrun::runtime::{Output, Runtime, Scope};
 
 use crate::stage::{BASE, Stage, after, pause_a, stage, stage_of, step};
 
@@ -37,6 +38,40 @@ async fn a_target_that_matches_none_stops_the_run_unless_it_may_be_skipped() {
     let outcome = stage.run(&skip).await;
     outcome.passes();
     assert!(outcome.report.steps[0].skipped.as_ref().unwrap().by_choice);
+    assert_eq!(stage.log(), ["pause a", "unpause a"]);
+}
+
+/// Before the baseline, as `plan` says it.
+#[tokio::test(start_paused = true)]
+async fn fewer_matches_than_are_asked_for_are_a_problem_of_the_plan() {
+    for (pick, problems) in [
+        (
+            "pick = 6",
+            vec!["step s0: target node asks for 6, and 5 match"],
+        ),
+        ("pick = 5", vec![]),
+        ("pick = 6\non_empty = \"skip\"", vec![]),
+    ] {
+        let (stage, steps) = nodes(pick, "", &["pause"]);
+        let scenario = crate::stage::checked(&format!("{BASE}{steps}"));
+        let world = stage.engine.inventory(&Scope::Engine).await.unwrap();
+        assert_eq!(preview(&scenario, &world, 1).problems, problems);
+    }
+    let (stage, steps) = nodes("pick = 6", "", &["pause"]);
+    let outcome = stage.run(&steps).await;
+    outcome.is(3, "step s0: target node asks for 6, and 5 match");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_target_that_another_step_holds_is_said_to_be() {
+    let stage = stage();
+    // By its name's pattern: that both mean the same container is not known before.
+    let again = "[targets.x]\nname = \"^a\"\n[[steps]]\nname = \"t\"\nat = \"2s\"\nfault.stop = { target = \"x\" }\n";
+    let outcome = stage.run(&format!("{again}{}", pause_a("5s"))).await;
+    outcome.is(
+        3,
+        "step t: target x matches 1, and none of them runs (a is paused by step s)",
+    );
     assert_eq!(stage.log(), ["pause a", "unpause a"]);
 }
 
@@ -219,4 +254,32 @@ async fn fewer_than_were_asked_for_make_no_weaker_experiment() {
     let (stage, steps) = nodes("pick = 99", "", &["pause"]);
     stage.run(&steps).await.is(3, "asks for 99, and ");
     assert_eq!(stage.log(), Vec::<String>::new());
+}
+
+/// With and without warning: a neighbour that is there from the beginning, and one that comes just before the step.
+#[tokio::test(start_paused = true)]
+async fn neighbours_in_a_targets_network_namespace_must_not_lose_it() {
+    let sidecar = || Instance {
+        network_mode: "container:a-id".into(),
+        networks: [].into(),
+        ..instance("side")
+    };
+    let stop = |target: &str| step(&format!("stop = {{ target = \"{target}\" }}"));
+    let why = "step s: a: its network is shared by side, which would lose it too";
+    let stage = stage_of([instance("a"), instance("b"), sidecar()]);
+    let outcome = stage.run(&stop("a")).await;
+    outcome.is(3, why);
+    assert!(stage.log().is_empty() && outcome.report.duration_ms < 1_000.0);
+    let all = "[targets.all]\nname = \"^(a|side)$\"\n";
+    stage
+        .run_as("run-2", &format!("{BASE}{all}{}", stop("all")))
+        .await
+        .passes();
+    let stage = self::stage();
+    let outcome = stage.run_while(&stop("a"), async {
+        after(2.0).await;
+        stage.engine.add(sidecar());
+    });
+    outcome.await.is(3, why);
+    assert!(stage.log().is_empty(), "{:?}", stage.log());
 }

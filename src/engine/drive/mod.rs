@@ -15,7 +15,8 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
-use tokio::time::{sleep_until, timeout};
+use tokio::time::{sleep, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
 
 use super::inject::Miss;
 use super::run::{Ready, Run};
@@ -44,6 +45,8 @@ pub(super) struct Drive<'a> {
     scope: Scope,
     world: watch::Sender<Arc<Inventory>>,
     notices: mpsc::Receiver<Notice>,
+    /// No notice comes any more.
+    deaf: bool,
     readings: mpsc::Receiver<Reading>,
     roles: roles::Roles,
     probers: Vec<Prober>,
@@ -175,6 +178,7 @@ impl<'a> Drive<'a> {
             scope: ready.scope,
             world,
             notices: ready.notices,
+            deaf: false,
             readings,
             roles,
             probers,
@@ -216,7 +220,10 @@ impl<'a> Drive<'a> {
                     Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
                     Err(_) => {}
                 },
-                Some(notice) = self.notices.recv() => self.on_notice(&notice),
+                notice = self.notices.recv(), if !self.deaf => match notice {
+                    Some(notice) => self.on_notice(&notice),
+                    None => self.go_deaf(),
+                },
                 Some(reading) = self.readings.recv() => self.on_reading(reading),
                 Some(change) = self.roles.next() => {
                     self.run.recorder.note(Event::Role(change));
@@ -238,6 +245,7 @@ impl<'a> Drive<'a> {
             phase: Phase::Teardown,
         });
         let mut stopping = JoinSet::new();
+        let under_way: Vec<_> = self.probers.iter().map(Prober::hurry).collect();
         for prober in self.probers.drain(..) {
             prober.cut(at);
             stopping.spawn(prober.stop());
@@ -247,6 +255,9 @@ impl<'a> Drive<'a> {
             stop.reached(1).await;
             // What is under way may take as long as its timeout, and nobody waits for that any more.
             let _second = timeout(LAST_ANSWERS, stop.reached(2)).await;
+            under_way.iter().for_each(CancellationToken::cancel);
+            // They are counted as unanswered; the probers have so long to say so.
+            sleep(LAST_ANSWERS).await;
         };
         tokio::pin!(hurry);
         loop {

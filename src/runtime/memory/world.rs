@@ -32,6 +32,13 @@ pub(super) enum Afterwards {
     Revive,
 }
 
+impl super::Memory {
+    /// Ends the event stream of everybody who watches, without a word.
+    pub fn hang_up(&self) {
+        self.world().watchers.clear();
+    }
+}
+
 impl World {
     pub(super) fn next_failure(&mut self, line: &str) -> Option<Failure> {
         let queue = self
