@@ -101,7 +101,7 @@ fn main() {
     row(
         "1000/s beside 100/s, reading",
         ratio(&fast, &hour, "fold"),
-        "about 1",
+        "< 2, bounded by the digits kept",
     );
     row(
         "1000/s beside 100/s, every format",

@@ -225,7 +225,7 @@ async fn it_fits_any_window_in_light_and_dark() {
 async fn the_pointer_reads_out_what_is_under_it_while_it_grows() {
     let game = Game::new();
     let (_, chrome) = with_page(&game, |chrome| async move {
-        chrome.until("return Number(document.querySelector('.plot')?.dataset.to) > 1500").await;
+        chrome.until("return Number(document.querySelector('.plot:has(.drawing)')?.dataset.to) > 1500").await;
         let place = "const box = document.querySelector('.drawing').getBoundingClientRect(); scrollTo(0, scrollY + box.top - 500);
             const now = document.querySelector('.drawing').getBoundingClientRect(); return [now.x + now.width / 2, now.y + 100]";
         let place = chrome.eval(place).await;
