@@ -31,29 +31,24 @@ use crate::verdict::Report;
 
 /// A format that is written to a file beside the history.
 pub struct Format {
-    pub name: &'static str,
     pub file: &'static str,
     pub render: fn(&Record, &Report) -> String,
 }
 
 pub const FORMATS: &[Format] = &[
     Format {
-        name: "json",
         file: "report.json",
         render: |_, report| json::render(report),
     },
     Format {
-        name: "html",
         file: "report.html",
         render: html::render,
     },
     Format {
-        name: "junit",
         file: "junit.xml",
         render: junit::render,
     },
     Format {
-        name: "markdown",
         file: "summary.md",
         render: markdown::render,
     },
@@ -65,9 +60,4 @@ pub fn render_all(record: &Record, report: &Report) -> Vec<(&'static str, String
         .iter()
         .map(|format| (format.file, (format.render)(record, report)))
         .collect()
-}
-
-/// A format by its name.
-pub fn format(name: &str) -> Option<&'static Format> {
-    FORMATS.iter().find(|format| format.name == name)
 }
