@@ -17,9 +17,11 @@ use crate::report::html;
 use crate::units::Micros;
 use crate::verdict;
 
-/// What is drawn is drawn this often at most, and takes this share of the time at most.
-const EVERY: Micros = 1_000_000;
-const AT_MOST: u64 = 20;
+/// Drawing happens once in this time, and takes one part in so many of it at most.
+const EVERY: (Micros, u64) = (1_000_000, 20);
+
+/// The same after something that a person has done, or waits for.
+const SOON: (Micros, u64) = (100_000, 3);
 
 pub(super) enum News {
     Begin {
@@ -60,6 +62,7 @@ pub(super) struct Feed {
     said: Option<String>,
     drawn_at: Micros,
     cost: Micros,
+    soon: bool,
 }
 
 struct Run {
@@ -93,6 +96,7 @@ pub(super) fn channel() -> (View, Feed) {
         said: None,
         drawn_at: 0,
         cost: 0,
+        soon: true,
     };
     (view, feed)
 }
@@ -130,30 +134,24 @@ impl View {
 impl Feed {
     /// Until chaosrun ends.
     pub(super) async fn run(mut self, mut news: mpsc::Receiver<News>) {
-        self.draw();
         loop {
             let wanted = Arc::clone(&self.wanted);
-            let due = self
-                .clock
-                .instant(self.drawn_at + EVERY.max(self.cost * AT_MOST));
+            let (every, share) = if self.soon { SOON } else { EVERY };
+            let due = self.drawn_at + every.max(self.cost * share);
             tokio::select! {
                 biased;
                 heard = news.recv() => match heard {
-                    Some(heard) => {
-                        if self.hear(heard) {
-                            self.draw();
-                        }
-                    }
+                    Some(heard) => self.soon |= self.hear(heard),
                     None => return,
                 },
                 () = stands_elsewhere(&mut self.run) => self.draw_standing(),
-                () = wanted.notified() => self.draw(),
-                () = sleep_until(due) => self.draw(),
+                () = wanted.notified() => self.soon = true,
+                () = sleep_until(self.clock.instant(due)) => self.draw(),
             }
         }
     }
 
-    /// Is this to be seen at once?
+    /// Is this to be seen soon?
     fn hear(&mut self, news: News) -> bool {
         match news {
             News::Begin {
@@ -210,6 +208,7 @@ impl Feed {
         self.draw_standing();
         self.drawn_at = self.clock.now();
         self.cost = self.drawn_at - began;
+        self.soon = false;
     }
 
     /// What changes from moment to moment.

@@ -44,14 +44,14 @@ pub(super) struct Shared {
     streams: Arc<AtomicUsize>,
 }
 
-/// What the page asks for.
+/// What the page asks for. Those without a field have braces, for only then is a field too many told.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case", deny_unknown_fields)]
 enum Wish {
     Start { step: String },
-    Hold,
-    Release,
-    Revert,
+    Hold {},
+    Release {},
+    Revert {},
     Abort { why: String },
     Note { text: String },
 }
@@ -169,9 +169,9 @@ async fn command(State(shared): State<Arc<Shared>>, request: Request) -> Respons
 async fn obey(controls: &Controls, wish: Wish) -> Result<String, String> {
     let command = match wish {
         Wish::Start { step } => Command::Start { step: Some(step) },
-        Wish::Hold => Command::Hold,
-        Wish::Release => Command::Release,
-        Wish::Revert => Command::Revert,
+        Wish::Hold {} => Command::Hold,
+        Wish::Release {} => Command::Release,
+        Wish::Revert {} => Command::Revert,
         Wish::Abort { why } => Command::Abort { why },
         Wish::Note { text } => Command::Note { text },
     };

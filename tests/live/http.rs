@@ -142,11 +142,15 @@ impl Events {
 
     /// The next line with this in it.
     pub(crate) async fn hears(&mut self, words: &str) -> String {
-        while let Some(line) = self.line().await {
-            if line.contains(words) {
-                return line;
+        let heard = async {
+            while let Some(line) = self.line().await {
+                if line.contains(words) {
+                    return line;
+                }
             }
-        }
-        panic!("the stream ended without {words}");
+            panic!("the stream ended without {words}");
+        };
+        let heard = timeout(2 * PATIENCE, heard).await;
+        heard.unwrap_or_else(|_| panic!("{words} is not heard"))
     }
 }

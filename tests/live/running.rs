@@ -69,7 +69,7 @@ async fn each_button_does_what_it_says() {
     );
     assert_eq!(outcome.report.exit_code, 3, "{:?}", outcome.report.reasons);
     assert!(
-        game.log().contains(&"connect net a".to_owned()),
+        game.log().contains(&"connect net b".to_owned()),
         "{:?}",
         game.log()
     );

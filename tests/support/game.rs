@@ -47,7 +47,7 @@ fault.pause = { target = "a" }
 name = "cut"
 at   = "2h"
 for  = "1h"
-fault.disconnect = { target = "a" }
+fault.disconnect = { target = "b" }
 "#;
 
 pub(crate) struct Game {
