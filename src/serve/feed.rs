@@ -199,7 +199,8 @@ impl Feed {
         let began = self.clock.now();
         // Nobody is looking: not worth the time that the run could use.
         let watched = self.drawn.receiver_count() > 1;
-        if let Some(run) = self.run.as_ref().filter(|run| watched || run.over) {
+        let drawn = |run: &&Run| run.record.header.is_some() && (watched || run.over);
+        if let Some(run) = self.run.as_ref().filter(drawn) {
             let report = verdict::judge(&run.record);
             let [slos, timeline, steps, record] = html::sections(&run.record, &report);
             let head = standing::head(&run.record, run.over.then_some(&report));

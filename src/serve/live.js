@@ -57,7 +57,7 @@
     $("hint").textContent = state.start ?? "";
     $("text").disabled = $("note").querySelector("button").disabled = ended || state.over;
     document.body.classList.toggle("ended", ended || state.over);
-    document.title = `${document.querySelector(".now strong")?.textContent ?? "live"}: ${document.querySelector("h1").textContent}`;
+    document.title = `${document.querySelector(".now strong")?.textContent ?? "live"}: ${document.querySelector("h1")?.textContent ?? "chaosrun"}`;
   }
   const commandOf = (button) => {
     const command = button.dataset.command;

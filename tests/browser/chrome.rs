@@ -70,6 +70,12 @@ impl Chrome {
 
     /// Shows a page in a window of this size.
     pub(crate) async fn open(&self, url: &str, width: u32, scheme: Scheme) {
+        self.show(width, scheme).await;
+        self.client.goto(url).await.expect("the page loads");
+    }
+
+    /// Makes the window of the page that is open of this size.
+    pub(crate) async fn show(&self, width: u32, scheme: Scheme) {
         let metrics =
             json!({ "width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600 });
         self.devtools("Emulation.setDeviceMetricsOverride", metrics)
@@ -80,7 +86,6 @@ impl Chrome {
         };
         let features = json!({ "features": [{ "name": "prefers-color-scheme", "value": value }] });
         self.devtools("Emulation.setEmulatedMedia", features).await;
-        self.client.goto(url).await.expect("the page loads");
     }
 
     /// What a script's `return` gives.
@@ -119,6 +124,7 @@ impl Chrome {
                 "End" => 35,
                 "Enter" => 13,
                 "Tab" => 9,
+                "Escape" => 27,
                 other => panic!("{other} has no code here"),
             };
             let event =

@@ -1,6 +1,11 @@
 //! Pages in a real browser.
 
+#![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
+
 mod chrome;
+#[path = "../support/game.rs"]
+mod game;
+mod live;
 #[path = "../support/long.rs"]
 mod long;
 mod report;

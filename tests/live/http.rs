@@ -24,6 +24,11 @@ pub(crate) struct Session {
     pub(crate) cookie: String,
 }
 
+pub(crate) fn port(game: &Game) -> u16 {
+    let at = game.server.url().split(['/', ':']).nth(4);
+    at.and_then(|port| port.parse().ok()).unwrap()
+}
+
 /// Sends this as it is, and reads to the end of the connection.
 pub(crate) async fn send(port: u16, request: &str) -> Answer {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
@@ -59,11 +64,11 @@ pub(crate) async fn ask(port: u16, method: &str, path: &str, headers: &[(&str, &
 impl Session {
     /// Opens the address that was printed.
     pub(crate) async fn open(game: &Game) -> Self {
-        let answer = ask(game.port, "GET", &format!("/?token={TOKEN}"), &[]).await;
+        let answer = ask(port(game), "GET", &format!("/?token={TOKEN}"), &[]).await;
         assert_eq!(answer.status, 200, "{answer:?}");
         let cookie = answer.head.split("set-cookie: ").nth(1).unwrap();
         Self {
-            port: game.port,
+            port: port(game),
             cookie: cookie.split(';').next().unwrap().to_owned(),
         }
     }

@@ -1,7 +1,7 @@
 //! What is refused, each beside what is not.
 
 use crate::game::{Game, TOKEN};
-use crate::http::{Session, ask, send};
+use crate::http::{Session, ask, port, send};
 
 const NOTE: &str = r#"{"command":"note","text":"hello"}"#;
 
@@ -18,7 +18,7 @@ async fn without_a_session_there_is_nothing_to_see() {
         "/%2e%2e/etc/passwd",
     ] {
         for method in ["GET", "POST", "HEAD", "PUT"] {
-            let answer = ask(game.port, method, path, &[]).await;
+            let answer = ask(port(&game), method, path, &[]).await;
             let expected = if path.starts_with("/?") || path == "/" {
                 [401, 405]
             } else {
@@ -31,7 +31,7 @@ async fn without_a_session_there_is_nothing_to_see() {
             assert!(!answer.body.contains("data-command") && !answer.head.contains("set-cookie"));
         }
     }
-    let answer = ask(game.port, "GET", "/", &[("cookie", "chaosrun=x; a")]).await;
+    let answer = ask(port(&game), "GET", "/", &[("cookie", "chaosrun=x; a")]).await;
     assert_eq!(answer.status, 401);
     assert!(
         answer
@@ -46,22 +46,22 @@ async fn the_token_works_once_and_guesses_do_not_spend_it() {
     assert!(
         game.server
             .url()
-            .ends_with(&format!(":{}/?token={TOKEN}", game.port))
+            .ends_with(&format!(":{}/?token={TOKEN}", port(&game)))
     );
     for method in ["HEAD", "POST"] {
-        let spent = ask(game.port, method, &format!("/?token={TOKEN}"), &[]).await;
+        let spent = ask(port(&game), method, &format!("/?token={TOKEN}"), &[]).await;
         assert!(!spent.head.contains("set-cookie"), "{method}: {spent:?}");
     }
     assert_eq!(
-        ask(game.port, "GET", "/?token=guess", &[]).await.status,
+        ask(port(&game), "GET", "/?token=guess", &[]).await.status,
         401
     );
     let other = [("host", "evil.example")];
-    let rebound = ask(game.port, "GET", &format!("/?token={TOKEN}"), &other).await;
+    let rebound = ask(port(&game), "GET", &format!("/?token={TOKEN}"), &other).await;
     assert_eq!(rebound.status, 403, "{rebound:?}");
     let session = Session::open(&game).await;
     assert_eq!(session.get("/").await.status, 200);
-    let again = ask(game.port, "GET", &format!("/?token={TOKEN}"), &[]).await;
+    let again = ask(port(&game), "GET", &format!("/?token={TOKEN}"), &[]).await;
     assert_eq!(
         (again.status, again.head.contains("set-cookie")),
         (401, false)
@@ -77,7 +77,7 @@ async fn the_token_works_once_and_guesses_do_not_spend_it() {
 #[tokio::test]
 async fn the_cookie_is_for_this_page_and_no_script() {
     let game = Game::new();
-    let answer = ask(game.port, "GET", &format!("/?token={TOKEN}"), &[]).await;
+    let answer = ask(port(&game), "GET", &format!("/?token={TOKEN}"), &[]).await;
     for attribute in ["; httponly", "; samesite=strict", "; path=/"] {
         assert!(answer.head.contains(attribute), "{}", answer.head);
     }
@@ -97,7 +97,7 @@ async fn a_name_that_was_made_to_point_here_is_refused() {
     ] {
         for path in ["/", "/events", "/nowhere"] {
             let headers = [("host", host), ("cookie", &session.cookie)];
-            let answer = ask(game.port, "GET", path, &headers).await;
+            let answer = ask(port(&game), "GET", path, &headers).await;
             assert!(
                 [400, 403].contains(&answer.status),
                 "{host} {path}: {answer:?}"
@@ -111,9 +111,9 @@ async fn a_name_that_was_made_to_point_here_is_refused() {
             .await;
         assert!([400, 403].contains(&answer.status), "{host}: {answer:?}");
     }
-    let local = format!("localhost:{}", game.port);
+    let local = format!("localhost:{}", port(&game));
     let headers = [("host", local.as_str()), ("cookie", &session.cookie)];
-    assert_eq!(ask(game.port, "GET", "/", &headers).await.status, 200);
+    assert_eq!(ask(port(&game), "GET", "/", &headers).await.status, 200);
 }
 
 #[tokio::test]
@@ -153,7 +153,7 @@ async fn no_other_site_is_let_in_by_a_preflight() {
         ("access-control-request-headers", "x-chaosrun"),
         ("cookie", session.cookie.as_str()),
     ];
-    let answer = ask(game.port, "OPTIONS", "/commands", &headers).await;
+    let answer = ask(port(&game), "OPTIONS", "/commands", &headers).await;
     assert_eq!(answer.status, 405);
     assert!(
         !answer.head.contains("access-control-allow"),
@@ -192,10 +192,10 @@ async fn a_head_without_end_is_cut_off() {
         "GET / HTTP/1.1\r\nhost: 127.0.0.1\r\na: {}\r\n\r\n",
         "x".repeat(64_000)
     );
-    let answer = send(game.port, &huge).await;
+    let answer = send(port(&game), &huge).await;
     assert!([0, 431].contains(&answer.status), "{answer:?}");
     // Never finished: the server does not wait for ever.
-    let answer = send(game.port, "GET / HTTP/1.1\r\nhost: 127.0.0.1\r\n").await;
+    let answer = send(port(&game), "GET / HTTP/1.1\r\nhost: 127.0.0.1\r\n").await;
     assert!([0, 408].contains(&answer.status), "{answer:?}");
 }
 
@@ -207,7 +207,7 @@ async fn every_answer_keeps_browsers_from_doing_more_than_it_says() {
         session.get("/").await,
         session.get("/nowhere").await,
         session.post("{").await,
-        ask(game.port, "GET", "/", &[]).await,
+        ask(port(&game), "GET", "/", &[]).await,
     ] {
         for header in [
             "content-security-policy: default-src 'none'; style-src 'sha256-",

@@ -5,7 +5,7 @@ use chaosrun::engine::control;
 use chaosrun::history::Steering;
 
 use crate::game::{DAY, Game};
-use crate::http::Session;
+use crate::http::{Session, port};
 
 /// The page's own names for them.
 const REVERT: &str = r#"{"command":"revert"}"#;
@@ -124,20 +124,15 @@ async fn a_server_that_is_gone_changes_nothing() {
     let game = Game::new();
     let (controls, orders) = control::channel(false);
     let clock = Clock::start();
-    let spectator = game.server.follow(controls, clock);
-    let Game {
-        server,
-        port,
-        engine,
-        ..
-    } = Game::new();
-    server.end().await;
+    let other = Game::new();
+    let spectator = other.server.follow(controls, clock);
+    let port = port(&other);
+    other.server.end().await;
     assert!(
         tokio::net::TcpStream::connect(("127.0.0.1", port))
             .await
             .is_err()
     );
-    drop(engine);
     let day = DAY
         .replace("\"1h\"\nfor", "\"0s\"\nfor")
         .replace("\"2h\"\nfor  = \"1h\"", "\"2s\"\nfor  = \"1s\"");

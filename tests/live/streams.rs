@@ -6,7 +6,7 @@ use tokio::net::TcpStream;
 use tokio::time::sleep;
 
 use crate::game::{DAY, Game};
-use crate::http::Session;
+use crate::http::{Session, port};
 
 const ABORT: &str = r#"{"command":"abort","why":"enough"}"#;
 
@@ -124,7 +124,11 @@ async fn connections_that_say_nothing_do_not_keep_others_out() {
     let session = Session::open(&game).await;
     let mut idle = Vec::new();
     for _ in 0..100 {
-        idle.push(TcpStream::connect(("127.0.0.1", game.port)).await.unwrap());
+        idle.push(
+            TcpStream::connect(("127.0.0.1", port(&game)))
+                .await
+                .unwrap(),
+        );
     }
     assert_eq!(session.get("/").await.status, 200);
     drop(idle);

@@ -1,5 +1,6 @@
 //! `--step`: a run steered through its standard input.
 
+use std::io::{Read as _, Write as _};
 use std::process::Stdio;
 
 use crate::play::Playing;
@@ -150,4 +151,92 @@ fn without_the_option_nothing_is_read() {
     run.types("a stop it");
     let played = run.end().expect(0);
     assert!(!played.stderr.contains("Enter starts"), "{}", played.stderr);
+}
+
+/// `http://127.0.0.1:port/?token=…`, as it is printed.
+fn address(run: &Playing) -> (u16, String) {
+    run.hears("live page, for the first browser that opens it: http://127.0.0.1:");
+    let said = run.said("stderr");
+    let (_, rest) = said.split_once("http://127.0.0.1:").unwrap();
+    let (port, path) = rest.lines().next().unwrap().split_once('/').unwrap();
+    (port.parse().unwrap(), format!("/{path}"))
+}
+
+fn ask(port: u16, request: &str) -> String {
+    let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn a_live_page_steers_the_run_and_ends_with_it() {
+    let (stage, name) = web();
+    let mut run = stage.start_with(&format!("{BASE}{TWO}"), &stage.reports(), |command| {
+        command.args(["--serve", "127.0.0.1:0"]);
+    });
+    let (port, path) = address(&run);
+    let host = format!("host: 127.0.0.1:{port}\r\n");
+    assert!(ask(port, &format!("GET / HTTP/1.1\r\n{host}\r\n")).starts_with("HTTP/1.1 401"));
+    let given = ask(port, &format!("GET {path} HTTP/1.1\r\n{host}\r\n"));
+    let (_, cookie) = given.split_once("set-cookie: ").unwrap();
+    let cookie = cookie.split(';').next().unwrap();
+    run.await_event("injected", "step", "freeze");
+    let body = r#"{"command":"abort","why":"a customer called"}"#;
+    let head = format!(
+        "POST /commands HTTP/1.1\r\n{host}origin: http://127.0.0.1:{port}\r\ncookie: {cookie}\r\nx-chaosrun: 1\r\n"
+    );
+    let kind = format!(
+        "content-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    let answer = ask(port, &format!("{head}{kind}{body}"));
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let played = run
+        .end()
+        .expect(4)
+        .says("aborted from the live page: a customer called");
+    assert_eq!(stage.status(&name), "running");
+    assert!(std::net::TcpStream::connect(("127.0.0.1", port)).is_err());
+    // Neither key is in anything that is kept.
+    let token = path.split_once('=').unwrap().1;
+    let dir = played.dir.as_ref().unwrap();
+    for file in std::fs::read_dir(dir).unwrap() {
+        let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
+        assert!(!text.contains(token) && !text.contains(cookie.split_once('=').unwrap().1));
+    }
+}
+
+#[test]
+fn a_page_is_not_served_where_others_could_reach_it_by_mistake() {
+    let (stage, name) = web();
+    let before = stage.life(&name);
+    let owner = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = owner.local_addr().unwrap().to_string();
+    for (args, words) in [
+        (
+            &["--serve", "0.0.0.0:0"][..],
+            "--serve 0.0.0.0:0 could be reached from other machines",
+        ),
+        (&["--serve", "[::]:0"], "add --expose if that is meant"),
+        (&["--serve", &taken], "Address already in use"),
+        (&["--serve", "localhost"], "invalid value 'localhost'"),
+        (&["--expose"], "--serve"),
+    ] {
+        let run = stage.start_with(&with(crate::PAUSE), &stage.reports(), |command| {
+            command.args(args);
+        });
+        run.end().expect(2).says(words);
+    }
+    assert_eq!(stage.life(&name), before);
+    let run = stage.start_with(&with(crate::PAUSE), &stage.reports(), |command| {
+        command.args(["--serve", "0.0.0.0:0", "--expose"]);
+    });
+    let played = run.end().expect(0);
+    assert!(
+        played.stderr.contains("http://127.0.0.1:"),
+        "{}",
+        played.stderr
+    );
 }

@@ -95,7 +95,7 @@ impl Playing {
         kill(self.pid(), signal);
     }
 
-    fn said(&self, stream: &str) -> String {
+    pub(crate) fn said(&self, stream: &str) -> String {
         std::fs::read_to_string(self.out.with_extension(stream)).unwrap_or_default()
     }
 

@@ -52,7 +52,6 @@ fault.disconnect = { target = "b" }
 
 pub(crate) struct Game {
     pub(crate) server: Server,
-    pub(crate) port: u16,
     pub(crate) engine: Arc<Memory>,
     dir: TempDir,
 }
@@ -66,14 +65,12 @@ pub(crate) struct Outcome {
 impl Game {
     pub(crate) fn new() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
         let keys = Keys {
             token: TOKEN.into(),
             session: "5e55104e".repeat(8),
         };
         Self {
             server: Server::start(listener, &keys).unwrap(),
-            port,
             engine: Arc::new(Memory::new(["a", "b"].map(instance))),
             dir: tempfile::tempdir().unwrap(),
         }
