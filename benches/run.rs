@@ -24,13 +24,15 @@ const ROUNDS: usize = 15;
 
 fn main() {
     let folder = tempfile::tempdir().unwrap();
-    let containers = Containers::start(MANY);
+    // The peer is measured on the same engine: one container for one run, and the many when it is about many.
+    let mut containers = Containers::start();
     let mut table = Table::new();
     table.set_header(["what", "chaosrun", "wanted", "peer"]);
     let mut row = |cells: [String; 4]| {
         table.add_row(cells);
     };
-    let (start, cost, memory) = idle(folder.path());
+    let site = Site::open();
+    let (start, cost, memory) = idle(folder.path(), &site);
     row([
         "start to first request, median".into(),
         ms(start),
@@ -50,14 +52,22 @@ fn main() {
         "< 20 MB".into(),
         peer_memory,
     ]);
-    let (ours, theirs) = one_pause(folder.path(), &containers.names[0]);
+    let (ours, theirs) = one_pause(folder.path(), &site, &containers.names[0]);
     row([
         "pause in force, median".into(),
         ms(ours),
         "<= docker pause".into(),
         format!("docker pause {}", ms(theirs)),
     ]);
-    let (ours, theirs) = many_pauses(folder.path(), &containers.names);
+    containers.grow(MANY);
+    let (start, cost, _) = idle(folder.path(), &site);
+    row([
+        format!("idle run, {MANY} containers of others beside it"),
+        format!("{} (first request after {})", ms(cost), ms(start)),
+        String::new(),
+        String::new(),
+    ]);
+    let (ours, theirs) = many_pauses(folder.path(), &site, &containers.names);
     row([
         format!("{MANY} containers paused and resumed"),
         ms(ours),
@@ -116,32 +126,46 @@ fn peak(child: &Child) -> u64 {
 }
 
 /// Start to first request, cost beyond the timeline, and peak memory of a run with one probe and no steps.
-fn idle(folder: &Path) -> (Duration, Duration, u64) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let (send, first) = std::sync::mpsc::channel();
-    thread::spawn(move || serve(&listener, &send));
+fn idle(folder: &Path, site: &Site) -> (Duration, Duration, u64) {
     let baseline = Duration::from_secs(2);
     let scenario = folder.join("idle.toml");
     fs::write(
         &scenario,
         format!(
-            "[system]\nproject = \"chaosrun-bench-0\"\n[timing]\nbaseline = \"2s\"\n[probes.web]\nrate = \"20/s\"\nhttp = {{ url = \"http://127.0.0.1:{port}/\" }}\n"
+            "[system]\nproject = \"chaosrun-bench-0\"\n[timing]\nbaseline = \"2s\"\n[probes.web]\nrate = \"20/s\"\nhttp = {{ url = \"http://127.0.0.1:{}/\" }}\n",
+            site.port
         ),
     )
     .unwrap();
     let mut starts = Vec::new();
     let mut costs = Vec::new();
     let mut peaks = Vec::new();
-    for _ in 0..5 {
-        while first.try_recv().is_ok() {}
+    for _ in 0..9 {
+        while site.first.try_recv().is_ok() {}
         let began = Instant::now();
         let (wall, memory) = watched(chaosrun(&scenario));
-        starts.push(first.try_recv().unwrap() - began);
+        starts.push(site.first.try_recv().unwrap() - began);
         costs.push(wall.saturating_sub(baseline));
         peaks.push(memory);
     }
     (median(starts), median(costs), median(peaks))
+}
+
+/// What the probes ask.
+struct Site {
+    port: u16,
+    /// When each connection came.
+    first: std::sync::mpsc::Receiver<Instant>,
+}
+
+impl Site {
+    fn open() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (send, first) = std::sync::mpsc::channel();
+        thread::spawn(move || serve(&listener, &send));
+        Self { port, first }
+    }
 }
 
 /// Answers every request, and tells when each connection came.
@@ -193,10 +217,12 @@ fn chaos_toolkit(folder: &Path) -> (String, String) {
     )
 }
 
-fn pause_scenario(folder: &Path, name: &str, select: &str, steps: usize, hold: &str) -> Value {
+fn pause_scenario(folder: &Path, site: &Site, name: &str, select: &str, steps: usize) -> Value {
+    let hold = if steps == 1 { "3s" } else { "100ms" };
+    let port = site.port;
     let scenario = folder.join(format!("{name}.toml"));
     let mut text = format!(
-        "[timing]\nbaseline = \"1s\"\nrecovery = \"1s\"\nsteady = \"500ms\"\n[targets.all]\n{select}\n[probes.here]\nrate = \"30/s\"\nexec = {{ command = [\"true\"] }}\n[[slos]]\nprobe = \"here\"\nsuccess = \">= 50%\"\n"
+        "[timing]\nbaseline = \"1s\"\nrecovery = \"1s\"\nsteady = \"500ms\"\n[targets.all]\n{select}\n[probes.here]\nrate = \"30/s\"\nhttp = {{ url = \"http://127.0.0.1:{port}/\" }}\n[[slos]]\nprobe = \"here\"\nsuccess = \">= 50%\"\n"
     );
     for step in 0..steps {
         let after = if step == 0 {
@@ -214,13 +240,13 @@ fn pause_scenario(folder: &Path, name: &str, select: &str, steps: usize, hold: &
 }
 
 /// From the decision to inject until the engine shows the pause, beside the whole `docker pause`.
-fn one_pause(folder: &Path, name: &str) -> (Duration, Duration) {
+fn one_pause(folder: &Path, site: &Site, name: &str) -> (Duration, Duration) {
     let report = pause_scenario(
         folder,
+        site,
         "one",
         &format!("container = \"{name}\""),
         ROUNDS,
-        "100ms",
     );
     let run = history(&report, folder, "one");
     let ours = median(run.iter().map(|(pause, _)| *pause).collect());
@@ -232,16 +258,25 @@ fn one_pause(folder: &Path, name: &str) -> (Duration, Duration) {
     (ours, median(theirs))
 }
 
-fn many_pauses(folder: &Path, names: &[String]) -> (Duration, Duration) {
-    let report = pause_scenario(folder, "many", "label = \"chaosrun-bench\"", 1, "3s");
-    let run = history(&report, folder, "many");
-    let ours = run[0].0 + run[0].1;
+fn many_pauses(folder: &Path, site: &Site, names: &[String]) -> (Duration, Duration) {
+    let mut ours = Vec::new();
+    let mut theirs = Vec::new();
+    for _ in 0..5 {
+        let report = pause_scenario(folder, site, "many", "label = \"chaosrun-bench\"", 1);
+        let run = history(&report, folder, "many");
+        ours.push(run[0].0 + run[0].1);
+        theirs.push(pause_all(names));
+    }
+    (median(ours), median(theirs))
+}
+
+fn pause_all(names: &[String]) -> Duration {
     let words = |verb: &'static str| -> Vec<&str> {
         std::iter::once(verb)
             .chain(names.iter().map(String::as_str))
             .collect()
     };
-    (ours, timed(&words("pause")) + timed(&words("unpause")))
+    timed(&words("pause")) + timed(&words("unpause"))
 }
 
 fn timed(args: &[&str]) -> Duration {
@@ -295,7 +330,7 @@ struct Containers {
 }
 
 impl Containers {
-    fn start(count: usize) -> Self {
+    fn start() -> Self {
         let root = tempfile::tempdir().unwrap();
         let tar = Command::new("sh")
             .args(["-c", "mkdir -p bin && cp \"$(command -v busybox)\" bin/busybox && tar -c . | docker import - \"$0\"", IMAGE])
@@ -303,9 +338,14 @@ impl Containers {
             .stdout(Stdio::null())
             .status();
         assert!(tar.unwrap().success(), "apt-get install busybox-static");
-        let names: Vec<String> = (0..count).map(|n| format!("chaosrun-bench-{n}")).collect();
-        let containers = Self { names };
-        for name in &containers.names {
+        let mut containers = Self { names: Vec::new() };
+        containers.grow(1);
+        containers
+    }
+
+    fn grow(&mut self, count: usize) {
+        for n in self.names.len()..count {
+            let name = format!("chaosrun-bench-{n}");
             // Each is a Compose project of its own: a system of one container.
             let project = format!("com.docker.compose.project={name}");
             let run = [
@@ -320,12 +360,12 @@ impl Containers {
             ];
             let args = [
                 &run[..],
-                &["--name", name, IMAGE, "/bin/busybox", "sleep", "3600"],
+                &["--name", &name, IMAGE, "/bin/busybox", "sleep", "3600"],
             ]
             .concat();
             timed(&args);
+            self.names.push(name);
         }
-        containers
     }
 }
 

@@ -130,6 +130,11 @@ impl Change {
         matches!(self, Self::Crash { .. }).then_some(Capability::Crash)
     }
 
+    /// Do engines refuse it where it is so already? Then nobody has to look first.
+    pub fn is_refused_when_so(&self) -> bool {
+        matches!(self, Self::Pause | Self::Unpause)
+    }
+
     /// How long after it was asked for, and whether or not anybody still waits for the answer, the engine may do it.
     pub fn lands_within(&self) -> Duration {
         match self {

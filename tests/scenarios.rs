@@ -125,8 +125,10 @@ fn the_list_below_is_the_folder() {
 fn chaosrun(scenario: &str, reports: &Path) -> Output {
     Command::new(assert_cmd::cargo::cargo_bin!("chaosrun"))
         .arg(folder().join(format!("{scenario}.toml")))
-        .args(["--format", "json", "--report-dir"])
+        .args(["--github", "--format", "json", "--report-dir"])
         .arg(reports)
+        .env("GITHUB_STEP_SUMMARY", reports.join("summary"))
+        .env("GITHUB_WORKSPACE", env!("CARGO_MANIFEST_DIR"))
         .env("CHAOSRUN_STATE", reports.join("state"))
         .output()
         .unwrap()
@@ -159,6 +161,7 @@ fn ends_as_promised(name: &str) {
     );
     let code = if promised == "passed" { 0 } else { 1 };
     assert_eq!(output.status.code(), Some(code));
+    tells_a_pipeline(name, &promised, &told, reports.path());
     for step in report["steps"].as_array().unwrap() {
         assert_eq!(step["effect"]["proven"], true, "{step:#}");
         assert_eq!(step["revert"]["verified"], true, "{step:#}");
@@ -181,6 +184,19 @@ fn ends_as_promised(name: &str) {
         0,
         "a journal is left"
     );
+}
+
+/// At the scenario's lines, and in the summary of the workflow's step.
+fn tells_a_pipeline(name: &str, verdict: &str, told: &str, reports: &Path) {
+    let annotations = told.lines().filter(|line| line.starts_with("::error "));
+    let begin = format!("::error file=scenarios/{name}.toml,line=");
+    let at_its_line = |line: &str| line.starts_with(&begin) && !line.contains(",line=1,");
+    let (passed, found) = (verdict == "passed", annotations.collect::<Vec<_>>());
+    assert_eq!(passed, found.is_empty(), "{found:?}");
+    assert!(found.iter().all(|line| at_its_line(line)), "{found:?}");
+    let summary = fs::read_to_string(reports.join("summary")).unwrap();
+    let first = summary.lines().next().unwrap_or_default();
+    assert!(first.contains(&format!(" {verdict}: ")), "{first}");
 }
 
 macro_rules! gallery {

@@ -2,6 +2,7 @@
 //! from the verdict.
 
 mod check;
+mod ci;
 mod files;
 mod live;
 mod places;
@@ -40,8 +41,9 @@ pub mod code {
     args_conflicts_with_subcommands = true
 )]
 #[command(after_help = "`chaosrun FILE|DIR…` is `chaosrun run FILE|DIR…`.\n\n\
-    Exit codes: 0 passed, 1 failed, 2 wrong usage or scenario, 3 inconclusive, 4 aborted by a guard or a person,\n\
-    5 dirty (a revert could not be verified), 70 a bug in chaosrun, 130 and 143 interrupted.")]
+    Exit codes: 0 passed, 1 failed, 2 wrong usage or scenario, 3 inconclusive, 4 aborted by a guard or a person,
+\
+    5 dirty (a revert could not be verified), 70 a bug in chaosrun, 129, 130 and 143 interrupted.")]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -111,6 +113,9 @@ struct RunArgs {
     /// What goes to standard output
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
+    /// Annotate the scenario on GitHub, and add to the summary of the workflow's step
+    #[arg(long)]
+    github: bool,
     /// No progress, only problems and the verdict
     #[arg(short, long)]
     quiet: bool,
@@ -167,7 +172,11 @@ pub fn main() -> ExitCode {
         return crate::agent::main([job]);
     }
     let code = std::panic::catch_unwind(|| dispatch(cli)).unwrap_or_else(|_| after_a_panic());
-    ExitCode::from(code)
+    ExitCode::from(if code == code::OK && term::lost_data() {
+        code::INCONCLUSIVE
+    } else {
+        code
+    })
 }
 
 fn dispatch(cli: Cli) -> u8 {

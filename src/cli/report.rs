@@ -48,14 +48,21 @@ fn read(path: &Path) -> Result<Record, String> {
 /// # Errors
 /// What was tried, and the file system's words.
 pub(super) fn write(record: &Record, report: &Report, dir: &Path) -> Result<(), String> {
-    for (name, contents) in report::render_all(record, report) {
-        let path = dir.join(name);
-        let draft = dir.join(format!(".{name}.new"));
-        std::fs::write(&draft, contents)
-            .and_then(|()| std::fs::rename(&draft, &path))
-            .map_err(|error| format!("writing {}: {error}", path.display()))?;
-    }
-    Ok(())
+    report::render_all(record, report)
+        .into_iter()
+        .try_for_each(|(name, contents)| put(dir, name, &contents))
+}
+
+/// One file, whole or not at all.
+///
+/// # Errors
+/// What was tried, and the file system's words.
+pub(super) fn put(dir: &Path, name: &str, contents: &str) -> Result<(), String> {
+    let path = dir.join(name);
+    let draft = dir.join(format!(".{name}.new"));
+    std::fs::write(&draft, contents)
+        .and_then(|()| std::fs::rename(&draft, &path))
+        .map_err(|error| format!("writing {}: {error}", path.display()))
 }
 
 /// The verdict, on standard output.

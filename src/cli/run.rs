@@ -7,14 +7,14 @@ use std::sync::Arc;
 
 use super::live::Live;
 use super::wheel::Wheel;
-use super::{RunArgs, code, files, places, recover, report, term};
+use super::{RunArgs, ci, code, files, places, recover, report, term};
 use crate::clock::{self, Clock};
 use crate::engine::recover::recover_all;
 use crate::engine::signals::Stop;
 use crate::engine::{self, Finished, Setup, lock};
 use crate::runtime::docker::Docker;
 use crate::scenario::{Scenario, SecretSource, Secrets};
-use crate::verdict;
+use crate::verdict::{self, Report};
 
 pub(super) async fn main(args: RunArgs) -> u8 {
     let clock = Clock::start();
@@ -62,10 +62,12 @@ async fn all(
             return code::INCONCLUSIVE;
         }
     };
-    if !recover_leftovers().await {
-        return code::DIRTY;
+    match recover_leftovers().await {
+        code::OK => {}
+        code => return code,
     }
     let mut codes = Vec::new();
+    let mut runs = Vec::new();
     for (turn, (scenario, secrets)) in scenarios.into_iter().zip(secrets).enumerate() {
         if stop.now().signals > 0 {
             break;
@@ -77,27 +79,35 @@ async fn all(
             None => Docker::connect().await,
         };
         codes.push(match docker {
-            Ok(docker) => one(args, wheel, scenario, secrets, docker, clock, stop.clone()).await,
+            Ok(docker) => {
+                let (code, run) =
+                    one(args, wheel, scenario, secrets, docker, clock, stop.clone()).await;
+                runs.extend(run);
+                code
+            }
             Err(error) => {
                 term::error(&error.to_string(), error.hint());
                 code::INCONCLUSIVE
             }
         });
     }
+    if let Err(why) = ci::index(&args.report_dir, &runs) {
+        term::error(&why, "each run's own report is written");
+    }
     verdict::worst(&codes)
 }
 
 /// The next run cleans up after the one before, by itself.
-async fn recover_leftovers() -> bool {
+async fn recover_leftovers() -> u8 {
     let dir = places::state_dir();
     match recover_all(&dir, &*recover::connect()).await {
-        Ok(all) => recover::tell(&all) == code::OK,
+        Ok(all) => recover::tell(&all),
         Err(error) => {
             term::error(
                 &format!("reading the journals in {}: {error}", dir.display()),
-                "set CHAOSRUN_STATE to a folder of yours",
+                "nothing was done to the system; set CHAOSRUN_STATE to a folder of yours",
             );
-            false
+            code::INCONCLUSIVE
         }
     }
 }
@@ -110,10 +120,11 @@ async fn one(
     docker: Docker,
     clock: Clock,
     stop: Stop,
-) -> u8 {
+) -> (u8, Option<(PathBuf, Report)>) {
     let seed = args.seed.or(scenario.seed).unwrap_or_else(places::seed);
     let run = places::run_id();
     let report_dir = report_dir(&args.report_dir, &scenario, seed);
+    let path = scenario.path.clone();
     let live = Live::new(term::color(&stderr()), args.quiet, term::width());
     let hands = wheel.follow(live, clock);
     let setup = Setup {
@@ -138,20 +149,24 @@ async fn one(
     match ran {
         Ok(finished) => {
             wheel.conclude(&finished.record);
-            conclude(args, &finished, &report_dir)
+            let judged = verdict::judge(&finished.record);
+            let code = conclude(args, &finished, &judged, &report_dir);
+            if args.github {
+                ci::github(&judged, &path, &report_dir);
+            }
+            (code, Some((report_dir, judged)))
         }
         Err(error) => {
             wheel.give_up(&error.to_string());
             term::error(&error.to_string(), "nothing was done to the system");
-            code::INCONCLUSIVE
+            (code::INCONCLUSIVE, None)
         }
     }
 }
 
-fn conclude(args: &RunArgs, finished: &Finished, dir: &Path) -> u8 {
-    let judged = verdict::judge(&finished.record);
-    let written = report::write(&finished.record, &judged, dir);
-    report::print(&judged, args.format);
+fn conclude(args: &RunArgs, finished: &Finished, judged: &Report, dir: &Path) -> u8 {
+    let written = report::write(&finished.record, judged, dir);
+    report::print(judged, args.format);
     term::say(&format!("report: {}", dir.display()));
     if let Some(journal) = &finished.journal {
         term::error(

@@ -1,7 +1,11 @@
-//! Talking to a person: errors and hints on standard error, data on standard output.
-#![expect(clippy::print_stderr, reason = "this is the module that prints")]
+//! Talking to a person: errors and hints on standard error, data on standard output. Whoever listens may go away at any time,
+//! which is no reason to leave a fault in force.
 
-use std::io::{IsTerminal, Write, stderr, stdout};
+use std::io::{self, IsTerminal, Write, stderr, stdout};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Data could not be written.
+static LOST: AtomicBool = AtomicBool::new(false);
 
 /// `error: …`, and what to do on a line of its own.
 pub(super) fn error(what: &str, hint: &str) {
@@ -10,20 +14,34 @@ pub(super) fn error(what: &str, hint: &str) {
     } else {
         ("", "")
     };
-    eprintln!("{bold}error:{off} {what}");
+    say(&format!("{bold}error:{off} {what}"));
     if !hint.is_empty() {
-        eprintln!("  hint: {hint}");
+        say(&format!("  hint: {hint}"));
     }
 }
 
 /// One line for a person.
 pub(super) fn say(line: &str) {
-    eprintln!("{line}");
+    let _gone = writeln!(stderr(), "{line}");
 }
 
 /// Data. A reader that has gone away (`| head`) is no error.
 pub(super) fn data(text: &str) {
-    let _gone = writeln!(stdout(), "{}", text.trim_end_matches('\n'));
+    let written = writeln!(stdout(), "{}", text.trim_end_matches('\n'));
+    if let Err(why) = written.and_then(|()| stdout().flush())
+        && why.kind() != io::ErrorKind::BrokenPipe
+        && !LOST.swap(true, Ordering::Relaxed)
+    {
+        error(
+            &format!("writing to standard output: {why}"),
+            "without its results this command proves nothing",
+        );
+    }
+}
+
+/// Could not all of the data be written?
+pub(super) fn lost_data() -> bool {
+    LOST.load(Ordering::Relaxed)
 }
 
 /// Are colours wanted there?

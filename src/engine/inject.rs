@@ -185,7 +185,8 @@ pub(super) async fn apply_one(runtime: &dyn Runtime, action: &Action) -> Result<
     };
     let within = APPLIED_WITHIN + grace;
     match timeout(within, runtime.apply(&action.subject, &action.change)).await {
-        Ok(outcome) => outcome.map_err(|error| error.to_string()),
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(error)) => Err(error.to_string()),
         Err(_) => Err(format!("no answer within {}", format_duration(within))),
     }
 }

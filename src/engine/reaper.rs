@@ -4,7 +4,7 @@
 //! killed it. It has a session of its own, so that a Ctrl-C at the terminal does not take it along.
 
 use std::io::{self, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 /// What the run says through the pipe when there is nothing left to undo.
@@ -14,7 +14,13 @@ const FAREWELL: &[u8] = b"done\n";
 #[derive(Debug)]
 pub struct Reaper {
     child: Child,
+    executable: PathBuf,
+    journal: PathBuf,
+    replaced: u8,
 }
+
+/// So often one that has ended is replaced: whatever ends them would go on.
+const MOST_REPLACED: u8 = 3;
 
 impl Reaper {
     /// Starts `executable reaper JOURNAL`.
@@ -22,13 +28,33 @@ impl Reaper {
     /// # Errors
     /// The process could not be started.
     pub fn start(executable: &Path, journal: &Path) -> io::Result<Self> {
-        let child = Command::new(executable)
-            .arg("reaper")
-            .arg(journal)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .spawn()?;
-        Ok(Self { child })
+        Ok(Self {
+            child: spawn(executable, journal)?,
+            executable: executable.into(),
+            journal: journal.into(),
+            replaced: 0,
+        })
+    }
+
+    /// How it has ended, should it have: then nobody would undo anything.
+    pub fn has_ended(&mut self) -> Option<String> {
+        let status = self.child.try_wait();
+        status.ok()?.map(|status| status.to_string())
+    }
+
+    /// Starts another one in place of one that has ended.
+    ///
+    /// # Errors
+    /// The process could not be started, or too many have ended.
+    pub fn replace(&mut self) -> io::Result<()> {
+        self.replaced += 1;
+        if self.replaced > MOST_REPLACED {
+            return Err(io::Error::other(format!(
+                "{MOST_REPLACED} others ended, too"
+            )));
+        }
+        self.child = spawn(&self.executable, &self.journal)?;
+        Ok(())
     }
 
     /// Sends it home.
@@ -41,6 +67,15 @@ impl Reaper {
         }
         self.child.wait().map(drop)
     }
+}
+
+fn spawn(executable: &Path, journal: &Path) -> io::Result<Child> {
+    Command::new(executable)
+        .arg("reaper")
+        .arg(journal)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
 }
 
 /// In the reaper itself: waits until the run is over. Is there something left to undo?

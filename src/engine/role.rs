@@ -1,4 +1,4 @@
-//! Asking each candidate for its role, when the step starts.
+//! Asking candidates for their role: all of them when the step starts, and now and then for the record.
 
 use futures_util::future::join_all;
 
@@ -23,12 +23,8 @@ pub(super) async fn filter(
     candidates: Vec<Instance>,
     secrets: &Secrets,
 ) -> Result<Vec<Instance>, String> {
-    let answers = join_all(
-        candidates
-            .iter()
-            .map(|candidate| ask(runtime, role, candidate, secrets)),
-    )
-    .await;
+    let asker = Asker::new(runtime, secrets);
+    let answers = join_all(candidates.iter().map(|one| asker.ask(role, one))).await;
     let said: Vec<String> = candidates
         .iter()
         .zip(&answers)
@@ -60,35 +56,56 @@ fn head(text: &str) -> String {
     }
 }
 
-async fn ask(
-    runtime: &dyn Runtime,
-    role: &Role,
-    candidate: &Instance,
-    secrets: &Secrets,
-) -> Answer {
-    let address = address(candidate);
-    let identity = candidate.identity();
-    let bindings = Bindings {
-        seq: None,
-        address: &address,
-        name: &identity,
-        service: candidate.service.as_deref().unwrap_or_default(),
-        secrets: Some(secrets),
-    };
-    match &role.ask {
-        Ask::Http { url } => ask_http(&url.render(&bindings), role).await,
-        Ask::Exec { command } => {
-            let command: Vec<String> = command.iter().map(|word| word.render(&bindings)).collect();
-            let output = runtime
-                .exec(&candidate.id, &command, role.timeout)
-                .await
-                .map_err(|error| error.to_string())?;
-            match output.exit {
-                0 => Ok(output.stdout.trim().to_owned()),
-                exit => Err(format!(
-                    "the command exited with {exit}: {}",
-                    output.stderr.trim()
-                )),
+/// Asks for roles, over connections of its own.
+pub(super) struct Asker<'a> {
+    runtime: &'a dyn Runtime,
+    secrets: &'a Secrets,
+    client: Result<reqwest::Client, String>,
+}
+
+impl<'a> Asker<'a> {
+    pub(super) fn new(runtime: &'a dyn Runtime, secrets: &'a Secrets) -> Self {
+        // reqwest is built without a default. One that is installed already does as well.
+        let _installed = rustls::crypto::ring::default_provider().install_default();
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .map_err(|error| error.to_string());
+        Self {
+            runtime,
+            secrets,
+            client,
+        }
+    }
+
+    pub(super) async fn ask(&self, role: &Role, candidate: &Instance) -> Answer {
+        let address = address(candidate);
+        let identity = candidate.identity();
+        let bindings = Bindings {
+            seq: None,
+            address: &address,
+            name: &identity,
+            service: candidate.service.as_deref().unwrap_or_default(),
+            secrets: Some(self.secrets),
+        };
+        match &role.ask {
+            Ask::Http { url } => ask_http(self.client.clone()?, &url.render(&bindings), role).await,
+            Ask::Exec { command } => {
+                let command: Vec<String> =
+                    command.iter().map(|word| word.render(&bindings)).collect();
+                let output = self
+                    .runtime
+                    .exec(&candidate.id, &command, role.timeout)
+                    .await
+                    .map_err(|error| error.to_string())?;
+                match output.exit {
+                    0 => Ok(output.stdout.trim().to_owned()),
+                    exit => Err(format!(
+                        "the command exited with {exit}: {}",
+                        output.stderr.trim()
+                    )),
+                }
             }
         }
     }
@@ -108,17 +125,10 @@ fn address(instance: &Instance) -> String {
         .unwrap_or_default()
 }
 
-async fn ask_http(url: &str, role: &Role) -> Answer {
-    // reqwest is built without a default. One that is installed already does as well.
-    let _installed = rustls::crypto::ring::default_provider().install_default();
-    let client = reqwest::Client::builder()
-        .no_proxy()
-        .redirect(reqwest::redirect::Policy::none())
-        .timeout(role.timeout)
-        .build()
-        .map_err(|error| error.to_string())?;
+async fn ask_http(client: reqwest::Client, url: &str, role: &Role) -> Answer {
     let answer = async {
-        let mut response = client.get(url).send().await?.error_for_status()?;
+        let request = client.get(url).timeout(role.timeout);
+        let mut response = request.send().await?.error_for_status()?;
         let mut body = Vec::new();
         // Whoever answers without end has said enough by then.
         while body.len() < MOST_ANSWER

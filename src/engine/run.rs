@@ -100,6 +100,7 @@ pub(super) struct Run {
     pub secrets: Arc<Secrets>,
     pub recorder: Recorder,
     pub journal: Journal,
+    pub reaper: Option<Reaper>,
     pub stop: Stop,
     pub orders: Orders,
     pub lock_dir: PathBuf,
@@ -151,6 +152,7 @@ async fn run_into(history: File, setup: Setup) -> Result<Finished, StartError> {
         secrets: Arc::new(setup.secrets),
         recorder,
         journal,
+        reaper,
         stop: setup.stop,
         orders: setup.orders,
         lock_dir: setup.lock_dir,
@@ -167,7 +169,7 @@ async fn run_into(history: File, setup: Setup) -> Result<Finished, StartError> {
         Drive::new(&mut run, ready).run_out().await;
         run.look_at_the_world(&before, &scope).await;
     }
-    Ok(run.finish(reaper).await)
+    Ok(run.finish().await)
 }
 
 impl Run {
@@ -198,6 +200,26 @@ impl Run {
             why: why.into(),
         });
         Halt
+    }
+
+    /// A reaper that has ended is replaced.
+    ///
+    /// # Errors
+    /// It cannot be: what follows must not happen without one.
+    pub(super) fn mind_reaper(&mut self) -> Result<(), String> {
+        let Some((reaper, how)) = self
+            .reaper
+            .as_mut()
+            .and_then(|reaper| reaper.has_ended().map(|how| (reaper, how)))
+        else {
+            return Ok(());
+        };
+        reaper.replace().map_err(|error| {
+            format!("the reaper has ended ({how}), and another cannot be started: {error}")
+        })?;
+        let text = format!("the reaper had ended ({how}): another was started");
+        self.recorder.note(Event::Note { by: None, text });
+        Ok(())
     }
 
     /// Puts lines into the journal; without it nothing may be done.

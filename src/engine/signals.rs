@@ -24,7 +24,8 @@ pub struct Stop {
 }
 
 impl Stop {
-    /// Listens to SIGINT, SIGTERM and SIGHUP for as long as any clone of it lives.
+    /// Listens to SIGINT, SIGTERM and SIGHUP for as long as any clone of it lives. A SIGHUP that was ignored from the start
+    /// (`nohup`) stays ignored.
     ///
     /// # Errors
     /// The kernel's.
@@ -37,6 +38,9 @@ impl Stop {
             (SignalKind::terminate(), "SIGTERM"),
             (SignalKind::hangup(), "SIGHUP"),
         ] {
+            if kind == SignalKind::hangup() && is_ignored(kind) {
+                continue;
+            }
             let mut stream = signal(kind)?;
             let send = Arc::clone(&send);
             listeners.spawn(async move {
@@ -76,9 +80,38 @@ impl Stop {
     }
 }
 
+/// As it was inherited. Where the kernel does not say, it is not.
+fn is_ignored(kind: SignalKind) -> bool {
+    std::fs::read_to_string("/proc/self/status").is_ok_and(|status| ignores(&status, kind))
+}
+
+fn ignores(status: &str, kind: SignalKind) -> bool {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask >> (kind.as_raw_value() - 1) & 1 == 1)
+}
+
 impl Urgency {
     pub fn add(&mut self, signal: &'static str) {
         self.signals = self.signals.saturating_add(1);
         self.first.get_or_insert(signal);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kernel_says_what_is_ignored() {
+        let status = |mask: &str| format!("Name:\tx\nSigBlk:\t0000000000000001\nSigIgn:\t{mask}\n");
+        let hangup = SignalKind::hangup();
+        assert!(ignores(&status("0000000000001001"), hangup));
+        assert!(!ignores(&status("0000000000001000"), hangup));
+        assert!(ignores(
+            &status("0000000000000002"),
+            SignalKind::interrupt()
+        ));
+        assert!(!ignores("", hangup));
     }
 }

@@ -8,7 +8,6 @@ use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
 use super::journal::Line;
-use super::reaper::Reaper;
 use super::recover::down;
 use super::run::{Finished, Run, told};
 use super::signals::Stop;
@@ -74,7 +73,7 @@ impl Run {
     }
 
     /// Undoes what may still be in force, takes down what was brought up, and lets go.
-    pub(super) async fn finish(mut self, reaper: Option<Reaper>) -> Finished {
+    pub(super) async fn finish(mut self) -> Finished {
         let mut stop = self.stop.clone();
         tokio::select! {
             biased;
@@ -100,7 +99,7 @@ impl Run {
         }
         let path = self.journal.path().to_owned();
         let closed = settled && self.journal.close().is_ok();
-        if closed && let Some(reaper) = reaper {
+        if closed && let Some(reaper) = self.reaper.take() {
             // One that is gone already has nothing to do any more.
             let _gone = reaper.dismiss();
         }

@@ -10,7 +10,7 @@ use crate::action::{Action, Change, Condition, Subject, Undo};
 use crate::clock::Clock;
 use crate::history::Proof;
 use crate::inventory::Instance;
-use crate::runtime::Runtime;
+use crate::runtime::{Made, Runtime, RuntimeError};
 use crate::units::format_duration;
 
 /// All that one undo may take, whatever happens to the run.
@@ -157,7 +157,12 @@ async fn make(
 ) -> Undone {
     let mut last = String::from("nothing was tried");
     let attempts = async {
-        for turn in 0.. {
+        let first = match without_looking(runtime, subject, change, until).await {
+            Tried::Worked(evidence) => return Undone::verified(evidence),
+            Tried::Nothing => 0,
+            Tried::Something => 1,
+        };
+        for turn in first.. {
             match look(runtime, subject, until).await {
                 Look::Holds(evidence) => {
                     let idle = (turn == 0).then(|| evidence.clone());
@@ -182,11 +187,12 @@ async fn make(
             last = match timeout(TRY_WITHIN, runtime.apply(subject, change)).await {
                 Err(_) => format!("no answer within {}", format_duration(TRY_WITHIN)),
                 Ok(Err(error)) => error.to_string(),
-                Ok(Ok(())) => match wait_for(runtime, subject, until, Duration::from_secs(5)).await
-                {
-                    Ok(evidence) => return Undone::verified(evidence),
-                    Err(seen) => seen,
-                },
+                Ok(Ok(_)) => {
+                    match wait_for(runtime, subject, until, Duration::from_secs(5)).await {
+                        Ok(evidence) => return Undone::verified(evidence),
+                        Err(seen) => seen,
+                    }
+                }
             };
             sleep(LOOK.1).await;
         }
@@ -200,6 +206,33 @@ async fn make(
             change.phrase(),
             format_duration(BUDGET)
         )),
+    }
+}
+
+enum Tried {
+    /// With the evidence.
+    Worked(String),
+    /// The engine refused, or does not say by itself what is so already.
+    Nothing,
+    Something,
+}
+
+/// One look less, where the engine itself says whether there was anything to undo.
+async fn without_looking(
+    runtime: &dyn Runtime,
+    subject: &Subject,
+    change: &Change,
+    until: &Condition,
+) -> Tried {
+    if !change.is_refused_when_so() {
+        return Tried::Nothing;
+    }
+    match timeout(TRY_WITHIN, runtime.apply(subject, change)).await {
+        Ok(Ok(Made::Now)) => wait_for(runtime, subject, until, Duration::from_secs(5))
+            .await
+            .map_or(Tried::Something, Tried::Worked),
+        Ok(Ok(Made::Already) | Err(RuntimeError::Refused { .. })) => Tried::Nothing,
+        Ok(Err(_)) | Err(_) => Tried::Something,
     }
 }
 

@@ -241,7 +241,7 @@ pub enum Impediment {
     Locked,
     /// A probe could not do its work, whatever the system does.
     Probe,
-    /// The report could not be written, or the journal.
+    /// The report could not be written, or the journal, or nobody stands by to undo what that says.
     Storage,
     /// A `when` was not met in time.
     Timeline,

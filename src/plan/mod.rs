@@ -4,6 +4,7 @@ pub mod blast;
 pub mod pick;
 pub mod preview;
 pub mod select;
+pub mod shared;
 pub mod support;
 
 /// The first few, and how many more.

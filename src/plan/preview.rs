@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::blast::{self, Hit};
-use super::{pick, select, support};
+use super::{pick, select, shared, support};
 use crate::inventory::{Instance, Inventory};
 use crate::scenario::{OnEmpty, Scenario, Slo, Step, Target, Trigger, Window};
 use crate::units::{Rate, format_duration};
@@ -186,6 +186,19 @@ pub fn foresee(
     } else {
         blast::check(&scenario.limits, inventory, Hit { ever, now }, &picked)?;
         ever.extend(picked.iter().map(|instance| instance.id.clone()));
+    }
+    let step = &scenario.steps[index];
+    if target.role.is_some() {
+        // Whoever has it: if none of them can be hit, nobody can.
+        let one_by_one = candidates.iter().map(std::slice::from_ref);
+        let spared: Vec<_> = one_by_one
+            .map(|one| shared::foresee(step, inventory, candidates, one))
+            .collect();
+        if spared.iter().all(Result::is_err) {
+            spared.into_iter().collect::<Result<(), _>>()?;
+        }
+    } else {
+        shared::foresee(step, inventory, &picked, &picked)?;
     }
     Ok(picked)
 }

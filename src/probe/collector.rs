@@ -176,6 +176,16 @@ impl Collector {
         std::mem::take(&mut self.fresh)
     }
 
+    /// When the requests were due that have no result yet.
+    pub(super) fn unanswered(&self) -> Vec<Micros> {
+        let open = (self.next..)
+            .zip(&self.waiting)
+            .skip((self.unsettled - self.next) as usize);
+        open.filter(|(_, result)| result.is_none())
+            .map(|(seq, _)| self.schedule.due(seq))
+            .collect()
+    }
+
     /// Every sample due before this has its result.
     pub(super) fn settled(&self) -> Micros {
         self.schedule.due(self.unsettled)
@@ -289,6 +299,7 @@ mod tests {
         all.fold(4_000_000, usize::MAX);
         assert_eq!(edges(&drain(&mut all)), [(0, 1000, 1)]);
         assert_eq!((all.settled(), all.in_flight()), (1_000_000, 1));
+        assert_eq!(all.unanswered(), [1_000_000]);
         all.settle(1, Some(1), 5_000_000, TIMEOUT, Some("timed out".into()));
         all.fold(4_000_000, usize::MAX);
         assert_eq!(

@@ -68,4 +68,6 @@ pub struct Pulse {
     pub settled: Micros,
     /// Requests under way.
     pub in_flight: usize,
+    /// When each of them was due, in order.
+    pub unanswered: Vec<Micros>,
 }

@@ -41,7 +41,12 @@ pub(super) struct Names {
 struct Index {
     of: Option<Arc<Inventory>>,
     places: Arc<HashMap<String, Vec<Place>>>,
+    homes: Homes,
 }
+
+/// The network through which a container is reached, by its name: the first one in the order of the alphabet that it had an
+/// address in when it was first seen, for as long as the probe lives. Going round a cut through another network would hide it.
+type Homes = HashMap<String, String>;
 
 impl Names {
     pub(super) fn new(ctx: &Context) -> Self {
@@ -106,7 +111,8 @@ impl Names {
         let now = self.world.borrow();
         let mut index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
         if !index.of.as_ref().is_some_and(|of| Arc::ptr_eq(of, &now)) {
-            index.places = Arc::new(names_of(&now));
+            settle(&mut index.homes, &now);
+            index.places = Arc::new(names_of(&now, &index.homes));
             index.of = Some(Arc::clone(&now));
         }
         Arc::clone(&index.places)
@@ -122,15 +128,26 @@ fn by_family(addresses: &[IpAddr]) -> Vec<Place> {
     [first, then].concat()
 }
 
+/// Gives a home to every container that has an address and none yet.
+fn settle(homes: &mut Homes, world: &Inventory) {
+    for instance in &world.instances {
+        if let Some((network, _)) = address(instance, None)
+            && !homes.contains_key(&instance.name)
+        {
+            homes.insert(instance.name.clone(), network.clone());
+        }
+    }
+}
+
 /// Every name in the system, in lower case. A name whose containers are all down leads nowhere: it is known all the same.
-fn names_of(world: &Inventory) -> HashMap<String, Vec<Place>> {
+fn names_of(world: &Inventory, homes: &Homes) -> HashMap<String, Vec<Place>> {
     let mut names: HashMap<String, Vec<Place>> = HashMap::new();
     let mut add = |name: &str, place: Option<Place>| {
         let places = names.entry(name.to_lowercase()).or_default();
         places.extend(place.filter(|place| !places.contains(place)));
     };
     for instance in &world.instances {
-        let anywhere = place_of(world, instance, None);
+        let anywhere = place_of(world, instance, homes, None);
         let own = [instance.name.clone(), instance.identity()];
         for name in own.iter().chain(&instance.service) {
             add(name, anywhere);
@@ -138,7 +155,7 @@ fn names_of(world: &Inventory) -> HashMap<String, Vec<Place>> {
         for (network, endpoint) in &instance.networks {
             for alias in &endpoint.aliases {
                 if !own.contains(alias) && instance.service.as_ref() != Some(alias) {
-                    add(alias, place_of(world, instance, Some(network)));
+                    add(alias, place_of(world, instance, homes, Some(network)));
                 }
             }
         }
@@ -147,7 +164,16 @@ fn names_of(world: &Inventory) -> HashMap<String, Vec<Place>> {
 }
 
 /// One address for each container, however many networks it is in: its replicas are what requests take turns between.
-fn place_of(world: &Inventory, instance: &Instance, network: Option<&String>) -> Option<Place> {
+fn place_of(
+    world: &Inventory,
+    instance: &Instance,
+    homes: &Homes,
+    network: Option<&String>,
+) -> Option<Place> {
+    let at = |one: &Instance, network: Option<&String>| {
+        let network = network.or_else(|| homes.get(&one.name));
+        address(one, network).map(|(_, ip)| ip)
+    };
     if !matches!(instance.state, State::Running | State::Paused) {
         return None;
     }
@@ -155,10 +181,10 @@ fn place_of(world: &Inventory, instance: &Instance, network: Option<&String>) ->
         Some(owner) => {
             let owner = world.by_id(owner).filter(|owner| owner.id != instance.id)?;
             // One step only: the engine does not let a shared network be shared on.
-            address(owner, None)?
+            at(owner, None)?
         }
         None if instance.network_mode == "host" => Ipv4Addr::LOCALHOST.into(),
-        None => address(instance, network)?,
+        None => at(instance, network)?,
     };
     let mut life = DefaultHasher::new();
     (&instance.id, &instance.started_at).hash(&mut life);
@@ -168,13 +194,14 @@ fn place_of(world: &Inventory, instance: &Instance, network: Option<&String>) ->
     })
 }
 
-fn address(instance: &Instance, network: Option<&String>) -> Option<IpAddr> {
+/// In this network, or in the first that has one; the older family is preferred.
+fn address<'a>(instance: &'a Instance, network: Option<&String>) -> Option<(&'a String, IpAddr)> {
     let endpoints = || {
         let all = instance.networks.iter();
         all.filter(|(name, _)| network.is_none_or(|wanted| wanted == *name))
     };
-    let v4 = endpoints().find_map(|(_, endpoint)| endpoint.address.parse().ok());
-    v4.or_else(|| endpoints().find_map(|(_, endpoint)| endpoint.address_v6.parse().ok()))
+    let v4 = endpoints().find_map(|(name, at)| Some((name, at.address.parse().ok()?)));
+    v4.or_else(|| endpoints().find_map(|(name, at)| Some((name, at.address_v6.parse().ok()?))))
 }
 
 #[cfg(test)]
@@ -188,6 +215,12 @@ mod tests {
             instances,
             ..Inventory::default()
         }
+    }
+
+    fn names_of(world: &Inventory) -> HashMap<String, Vec<Place>> {
+        let mut homes = Homes::new();
+        settle(&mut homes, world);
+        super::names_of(world, &homes)
     }
 
     fn ips(names: &HashMap<String, Vec<Place>>, name: &str) -> Vec<String> {
@@ -242,6 +275,35 @@ mod tests {
         assert_eq!(ips(&names, "six"), ["fd00::6"]);
         assert_eq!(ips(&names, "sidecar"), ["10.0.0.1"]);
         assert_eq!(ips(&names, "host"), ["127.0.0.1"]);
+    }
+
+    #[test]
+    fn a_container_that_leaves_its_network_is_not_reached_through_another() {
+        let mut node = instance_at("node-1", "10.0.0.1");
+        let back = Endpoint {
+            address: "10.1.0.1".into(),
+            aliases: vec!["backdoor".into()],
+            ..Endpoint::default()
+        };
+        node.networks.insert("z-back".into(), back);
+        let mut sidecar = instance_at("sidecar-1", "");
+        sidecar.network_mode = format!("container:{}", node.id);
+        let mut parted = node.clone();
+        parted.networks.remove("shop_default");
+        let mut homes = Homes::new();
+        for (node, home) in [
+            (&node, &["10.0.0.1"][..]),
+            (&parted, &[]),
+            (&node, &["10.0.0.1"]),
+        ] {
+            let now = world(vec![node.clone(), sidecar.clone()]);
+            settle(&mut homes, &now);
+            let names = super::names_of(&now, &homes);
+            for name in ["node", "node-1", "shop_node_1", "sidecar"] {
+                assert_eq!(ips(&names, name), home, "{name}");
+            }
+            assert_eq!(ips(&names, "backdoor"), ["10.1.0.1"]);
+        }
     }
 
     #[test]

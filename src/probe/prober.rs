@@ -29,6 +29,7 @@ pub struct Prober {
     clock: Clock,
     desk: Arc<Desk>,
     until: watch::Sender<Option<Micros>>,
+    hurry: CancellationToken,
     crew: TaskTracker,
     _kill: DropGuard,
 }
@@ -60,7 +61,7 @@ impl Prober {
             rate: probe.rate.0,
         };
         let desk = Arc::new(Desk::new(schedule));
-        let kill = CancellationToken::new();
+        let (kill, hurry) = (CancellationToken::new(), CancellationToken::new());
         let scheduler = Arc::new(Scheduler {
             shot,
             clock: ctx.clock,
@@ -68,6 +69,7 @@ impl Prober {
             timeout: probe.timeout,
             desk: Arc::clone(&desk),
             secrets: Arc::clone(&ctx.secrets),
+            hurry: hurry.clone(),
             kill: kill.clone(),
         });
         let reporter = Reporter {
@@ -102,6 +104,7 @@ impl Prober {
             clock: ctx.clock,
             desk,
             until,
+            hurry,
             crew,
             _kill: kill.drop_guard(),
         }
@@ -111,6 +114,11 @@ impl Prober {
     /// up to half a second ago; a later announcement cuts at the earliest moment that is still possible.
     pub fn cut(&self, at: Micros) {
         self.desk.collector().cut(at);
+    }
+
+    /// Cancelling it ends every request under way, now and from then on: each counts as bad, for it was due and has no answer.
+    pub fn hurry(&self) -> CancellationToken {
+        self.hurry.clone()
     }
 
     /// Schedules no more, waits for what is under way (a timeout at most) and reports the rest. Readings must be received
@@ -182,6 +190,7 @@ impl Reporter {
             tally: collector.take_fresh(),
             settled: collector.settled(),
             in_flight: collector.in_flight(),
+            unanswered: collector.unanswered(),
         }
     }
 

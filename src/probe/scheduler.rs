@@ -9,7 +9,7 @@ use tokio_util::task::TaskTracker;
 
 use super::collector::{Collector, Schedule};
 use super::pacer::Pacer;
-use super::shot::{Miss, Shot, TIMED_OUT, UNSENT};
+use super::shot::{Miss, Shot, TIMED_OUT, UNANSWERED, UNSENT};
 use crate::clock::Clock;
 use crate::scenario::Secrets;
 use crate::units::Micros;
@@ -73,6 +73,8 @@ pub(super) struct Scheduler<S> {
     pub(super) timeout: Duration,
     pub(super) desk: Arc<Desk>,
     pub(super) secrets: Arc<Secrets>,
+    /// Ends what is under way: it counts as bad.
+    pub(super) hurry: CancellationToken,
     /// Ends everything at once.
     pub(super) kill: CancellationToken,
 }
@@ -137,10 +139,15 @@ impl<S: Shot> Scheduler<S> {
             fault: Some(UNSENT.into()),
         };
         let shot = tokio::time::timeout(self.timeout, self.shot.shoot(seq));
+        let shot = self.hurry.run_until_cancelled(shot);
         let Some(outcome) = self.kill.run_until_cancelled(shot).await else {
             return;
         };
-        ticket.fault = match outcome.unwrap_or(Err(TIMED_OUT)) {
+        let outcome = match outcome {
+            Some(in_time) => in_time.unwrap_or(Err(TIMED_OUT)),
+            None => Err(Miss::bad(UNANSWERED)),
+        };
+        ticket.fault = match outcome {
             Ok(()) => None,
             Err(Miss::Bad(reason)) => Some(self.secrets.redact(&reason)),
             Err(Miss::Broken { reason, why }) => {

@@ -26,6 +26,7 @@ pub(super) enum Miss {
 
 pub(super) const TIMED_OUT: Miss = Miss::Bad(Cow::Borrowed("timed out"));
 pub(super) const UNSENT: &str = "unsent";
+pub(super) const UNANSWERED: &str = "no answer before the end";
 
 impl Miss {
     pub(super) fn bad(reason: impl Into<Cow<'static, str>>) -> Self {

@@ -12,7 +12,7 @@ use super::{Context, Reading};
 use crate::action::{Capability, Change, Subject};
 use crate::clock::Clock;
 use crate::inventory::{Endpoint, Instance, Inventory};
-use crate::runtime::{Notice, Output, Result, Runtime, RuntimeError, Scope};
+use crate::runtime::{Made, Notice, Output, Result, Runtime, RuntimeError, Scope};
 use crate::scenario::{Probe, ProbeKind, Secrets, Selector, Target};
 use crate::units::Rate;
 
@@ -114,7 +114,7 @@ impl Runtime for Observed {
         .boxed()
     }
 
-    fn apply<'a>(&'a self, _: &'a Subject, _: &'a Change) -> BoxFuture<'a, Result<()>> {
+    fn apply<'a>(&'a self, _: &'a Subject, _: &'a Change) -> BoxFuture<'a, Result<Made>> {
         async { refused("a probe changes nothing") }.boxed()
     }
 

@@ -94,7 +94,7 @@ fn head(report: &Report) -> String {
     let word = report.verdict.word();
     let mut out = format!(
         "## {sign} {word}: {name}\n\n{}\n\n",
-        cell(&words::lead(report))
+        cell(words::lead(report))
     );
     let more = report.reasons.iter().skip(1);
     let shown: Vec<_> = more.clone().take(MOST_ROWS).collect();

@@ -115,13 +115,12 @@ pub(super) fn name(report: &crate::verdict::Report) -> String {
     plain(report.title.as_ref().unwrap_or(&report.scenario))
 }
 
-/// The verdict's sentence without the verdict.
-pub(super) fn lead(report: &crate::verdict::Report) -> String {
-    let lead = match report.reasons.first() {
+/// The verdict's sentence without the verdict, as it came.
+pub(super) fn lead(report: &crate::verdict::Report) -> &str {
+    match report.reasons.first() {
         Some(first) => first,
         None => report.summary.split_once(": ").map_or("", |(_, text)| text),
-    };
-    plain(lead)
+    }
 }
 
 fn of_metric(slo: &SloRow, value: f64) -> String {

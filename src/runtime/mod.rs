@@ -64,6 +64,14 @@ pub struct Output {
     pub stderr: String,
 }
 
+/// What came of a change that was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Made {
+    Now,
+    /// The engine refused, because it was so already.
+    Already,
+}
+
 /// Something happened to a container, or to the engine itself (then `id` and `name` are empty).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notice {
@@ -97,7 +105,8 @@ pub trait Runtime: Send + Sync {
     fn observe<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Option<Instance>>>;
 
     /// Makes one change. Changing what is so already is no error.
-    fn apply<'a>(&'a self, subject: &'a Subject, change: &'a Change) -> BoxFuture<'a, Result<()>>;
+    fn apply<'a>(&'a self, subject: &'a Subject, change: &'a Change)
+    -> BoxFuture<'a, Result<Made>>;
 
     /// Runs a command inside a running container.
     fn exec<'a>(

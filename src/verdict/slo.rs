@@ -62,7 +62,7 @@ pub(super) fn judge(record: &Record, slo: &Slo) -> Judged {
 /// Over the SLO's window without these stretches of it.
 fn judge_but(record: &Record, slo: &Slo, but: &[(Micros, Micros)]) -> Judged {
     let range = window::range(record, &slo.during);
-    let left_out = but.iter().map(|(from, to)| to - from).sum::<Micros>() as f64 / 1e6;
+    let left_out = window::seconds(but);
     let tally = range.map_or_else(Tally::default, |range| {
         record.tally_but(&slo.probe, (range.from, range.to), but)
     });

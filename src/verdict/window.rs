@@ -44,6 +44,12 @@ pub fn range(record: &Record, window: &Window) -> Option<Range> {
     }
 }
 
+/// How long these stretches are together.
+pub(super) fn seconds(stretches: &[(Micros, Micros)]) -> f64 {
+    let long = |(from, to): &(Micros, Micros)| to.saturating_sub(*from) as f64 / 1e6;
+    stretches.iter().map(long).sum()
+}
+
 /// From a step's injection until the next step that starts after its revert, or the end of the run.
 pub(super) fn of_step(record: &Record, step: &StepRecord) -> Option<Range> {
     let from = step.injecting?;

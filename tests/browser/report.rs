@@ -61,7 +61,9 @@ async fn every_page_fits_any_window_and_nothing_is_complained_of() {
         faults: 50,
     };
     let mut pages: Vec<String> = recorded().iter().map(|path| page(path)).collect();
-    pages.push(write("crowded", &crowded.record()));
+    let mut record = Record::default();
+    crowded.each(|entry| record.apply(&entry));
+    pages.push(write("crowded", &record));
     pages.push(write("nothing", &Record::default()));
     assert!(pages.len() > 8);
     for url in &pages {
@@ -145,5 +147,50 @@ async fn the_keyboard_reads_out_the_same() {
     chrome.press("ArrowLeft").await;
     let before = chrome.until(told).await;
     assert!(before.as_str().unwrap().starts_with("34s: "), "{before}");
+    chrome.close().await;
+}
+
+/// What a screen reader and a keyboard need.
+#[tokio::test]
+async fn everything_has_its_name_and_place() {
+    let chrome = Chrome::start().await;
+    chrome.open(&failed(), DESK, Scheme::Light).await;
+    let wrong = "const wrong = [];
+        const want = (what, holds) => { if (!holds) wrong.push(what); };
+        for (const one of ['header', 'main', 'footer', 'nav', 'h1'])
+            want('one ' + one, document.querySelectorAll(one).length === 1);
+        want('a language', document.documentElement.lang === 'en');
+        for (const svg of document.querySelectorAll('svg[role=img]'))
+            want('a label', svg.getAttribute('aria-label').length > 20);
+        for (const table of document.querySelectorAll('table'))
+            want('a caption', table.caption && table.querySelector('th[scope]'));
+        for (const scrub of document.querySelectorAll('input'))
+            want('a name', scrub.getAttribute('aria-label'));
+        let level = 0;
+        for (const heading of document.querySelectorAll('h1, h2, h3, h4')) {
+            const next = Number(heading.tagName[1]);
+            want('no level left out at ' + heading.textContent, next <= level + 1);
+            level = next;
+        }
+        const ids = [...document.querySelectorAll('[id]')].map((one) => one.id);
+        want('ids of their own', new Set(ids).size === ids.length);
+        for (const link of document.querySelectorAll('a[href^=\"#\"]'))
+            want('a place for ' + link.hash, document.querySelector(link.hash));
+        return wrong;";
+    assert_eq!(chrome.eval(wrong).await, serde_json::json!([]));
+    chrome.close().await;
+}
+
+/// On paper nothing is cut off, and nothing asks to be pointed at.
+#[tokio::test]
+async fn paper_shows_no_controls() {
+    let chrome = Chrome::start().await;
+    chrome.open(&failed(), DESK, Scheme::Light).await;
+    let shown = "return getComputedStyle(document.querySelector('.scrub')).display";
+    assert_eq!(chrome.eval(shown).await, "block");
+    let print = serde_json::json!({ "media": "print" });
+    chrome.devtools("Emulation.setEmulatedMedia", print).await;
+    assert_eq!(chrome.eval(shown).await, "none");
+    assert!(!chrome.overflows().await);
     chrome.close().await;
 }

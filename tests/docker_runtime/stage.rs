@@ -8,7 +8,7 @@ use std::time::Duration;
 use chaosrun::action::{Change, Subject};
 use chaosrun::inventory::Instance;
 use chaosrun::runtime::docker::Docker;
-use chaosrun::runtime::{Result, Runtime as _};
+use chaosrun::runtime::{Made, Result, Runtime as _};
 
 static STAGES: AtomicU32 = AtomicU32::new(0);
 
@@ -188,8 +188,10 @@ pub(crate) fn subject(id: &str) -> Subject {
 
 /// Twice, as an undo may be: the second time it is so already.
 pub(crate) async fn twice(engine: &Docker, subject: &Subject, change: &Change) -> Result<()> {
-    engine.apply(subject, change).await?;
-    engine.apply(subject, change).await
+    assert_eq!(engine.apply(subject, change).await?, Made::Now);
+    let again = engine.apply(subject, change).await?;
+    assert!(again == Made::Already || !change.is_refused_when_so());
+    Ok(())
 }
 
 pub(crate) async fn look(engine: &Docker, subject: &Subject) -> Instance {

@@ -70,6 +70,32 @@ async fn a_role_is_asked_when_the_step_starts() {
     assert_eq!(stage.log(), ["pause node-4", "unpause node-4"]);
 }
 
+/// A target that is not hit is nobody's business.
+#[tokio::test(start_paused = true)]
+async fn who_has_the_role_is_on_record_all_the_while() {
+    let (stage, steps) = nodes(ROLE, "", &["pause"]);
+    say_roles(&stage, &["node-3"]);
+    let unused = format!("[targets.other]\ncontainer = \"b\"\n{ROLE}\n{steps}");
+    let moved = stage.run_while(&unused, async {
+        after(4.5).await;
+        say_roles(&stage, &["node-4"]);
+    });
+    let outcome = moved.await;
+    outcome.passes();
+    let roles = outcome.record.roles.first.iter();
+    let told: Vec<_> = roles
+        .map(|(at, change)| (at / 1_000_000, change.target.as_str(), change.sentence()))
+        .collect();
+    // The one that is paused then says nothing, so that nothing is known of it.
+    assert_eq!(
+        told,
+        [
+            (0, "node", "node-3 is primary now".into()),
+            (5, "node", "node-4 is primary now".into())
+        ]
+    );
+}
+
 #[tokio::test(start_paused = true)]
 async fn nobody_or_two_with_a_role_stop_the_run() {
     let (stage, steps) = nodes(ROLE, "", &["pause"]);
@@ -193,4 +219,32 @@ async fn fewer_than_were_asked_for_make_no_weaker_experiment() {
     let (stage, steps) = nodes("pick = 99", "", &["pause"]);
     stage.run(&steps).await.is(3, "asks for 99, and ");
     assert_eq!(stage.log(), Vec::<String>::new());
+}
+
+/// With and without warning: a neighbour that is there from the beginning, and one that comes just before the step.
+#[tokio::test(start_paused = true)]
+async fn neighbours_in_a_targets_network_namespace_must_not_lose_it() {
+    let sidecar = || Instance {
+        network_mode: "container:a-id".into(),
+        networks: [].into(),
+        ..instance("side")
+    };
+    let stop = |target: &str| step(&format!("stop = {{ target = \"{target}\" }}"));
+    let why = "step s: a: its network is shared by side, which would lose it too";
+    let stage = stage_of([instance("a"), instance("b"), sidecar()]);
+    let outcome = stage.run(&stop("a")).await;
+    outcome.is(3, why);
+    assert!(stage.log().is_empty() && outcome.report.duration_ms < 1_000.0);
+    let all = "[targets.all]\nname = \"^(a|side)$\"\n";
+    stage
+        .run_as("run-2", &format!("{BASE}{all}{}", stop("all")))
+        .await
+        .passes();
+    let stage = self::stage();
+    let outcome = stage.run_while(&stop("a"), async {
+        after(2.0).await;
+        stage.engine.add(sidecar());
+    });
+    outcome.await.is(3, why);
+    assert!(stage.log().is_empty(), "{:?}", stage.log());
 }

@@ -3,7 +3,7 @@
 use chaosrun::inventory::{Instance, RestartPolicy, State};
 use chaosrun::runtime::memory::{Failure, instance};
 
-use crate::stage::{after, pause_a, stage, stage_of, step};
+use crate::stage::{BASE, after, pause_a, stage, stage_of, step};
 
 #[tokio::test(start_paused = true)]
 async fn a_signal_at_any_moment_leaves_nothing_behind() {
@@ -112,4 +112,25 @@ async fn interrupted_and_dirty_is_dirty() {
     let outcome = outcome.await;
     outcome.is(5, "could not be verified");
     outcome.says("interrupted by SIGINT");
+}
+
+/// What was due and has no answer when nobody waits any longer is bad, like any other request without one.
+#[tokio::test(start_paused = true)]
+async fn requests_without_an_answer_count_although_the_run_was_told_to_stop() {
+    let stage = stage();
+    let patient = BASE.replace("500ms", "1h");
+    let run = stage.run_as("run-1", &format!("{patient}{}", pause_a("30s")));
+    let (outcome, ()) = tokio::join!(run, async {
+        after(5.01).await;
+        for _ in 0..1_000 {
+            stage.engine.fail("exec in b", Failure::Hang);
+        }
+        after(2.0).await;
+        stage.signal("SIGINT");
+    });
+    outcome.is(130, "interrupted by SIGINT");
+    assert!(outcome.report.duration_ms < 9_500.0);
+    let seen = outcome.record.tally("p", 0, u64::MAX);
+    assert_eq!((seen.planned, seen.good), (141, 101));
+    assert_eq!(seen.reasons["no answer before the end"], 40);
 }

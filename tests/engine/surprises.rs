@@ -1,6 +1,7 @@
 //! Targets that do something by themselves.
 
 use chaosrun::inventory::{Instance, RestartPolicy, State};
+use chaosrun::runtime::Notice;
 use chaosrun::runtime::memory::{Failure, instance};
 
 use crate::stage::{after, pause_a, stage, stage_of};
@@ -91,4 +92,32 @@ async fn a_target_that_is_removed_is_missed() {
     });
     outcome.await.is(1, "a was running before and is gone now");
     assert_eq!(stage.journals(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn losing_the_engines_events_is_on_record() {
+    let stage = stage();
+    let outcome = stage.run_while(&pause_a("3s"), async {
+        after(2.0).await;
+        for what in [Notice::LOST, Notice::RECONNECTED] {
+            stage.engine.notify(Notice {
+                id: String::new(),
+                name: String::new(),
+                what: what.into(),
+            });
+        }
+        after(3.0).await;
+        stage.engine.hang_up();
+    });
+    let outcome = outcome.await;
+    outcome.passes();
+    let notes = outcome.record.notes.first.iter().map(|(_, (_, text))| text);
+    assert_eq!(
+        notes.collect::<Vec<_>>(),
+        [
+            "the engine's events: engine lost",
+            "the engine's events: engine reconnected",
+            "the engine's events have ended: what happens to containers is no longer told"
+        ]
+    );
 }

@@ -2,8 +2,9 @@
 
 use chaosrun::history::Phase;
 use chaosrun::inventory::State;
+use chaosrun::runtime::memory::Failure;
 
-use crate::stage::{after, pause_a, stage, step, watch_a};
+use crate::stage::{BASE, after, pause_a, stage, step, watch_a};
 
 #[tokio::test(start_paused = true)]
 async fn a_step_starts_after_another_is_reverted() {
@@ -129,6 +130,24 @@ async fn a_guard_stops_the_run_and_reverts() {
     outcome.is(4, "a guard stopped the run: a success was ");
     assert!(outcome.lasted("s") < 5_000.0);
     assert_eq!(stage.log(), ["pause a", "unpause a"]);
+}
+
+/// Nothing is answered and nothing times out: waiting must not keep the guard from tripping.
+#[tokio::test(start_paused = true)]
+async fn a_guard_does_not_wait_for_answers_longer_than_its_window() {
+    let stage = stage();
+    let patient = BASE.replace("500ms", "60s");
+    let guard = GUARD.replace("\"a\"", "\"p\"");
+    let run = stage.run_as("run-1", &format!("{patient}{guard}{}", pause_a("30s")));
+    let (outcome, ()) = tokio::join!(run, async {
+        after(5.0).await;
+        for _ in 0..1_000 {
+            stage.engine.fail("exec in b", Failure::Hang);
+        }
+    });
+    outcome.is(4, "a guard stopped the run: p success was 0%");
+    let (tripped, _) = outcome.record.trips.first[0];
+    assert!((7_000_000..8_000_000).contains(&tripped), "{tripped}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,9 +1,14 @@
 //! Undos that the engine refuses, and what the world looks like in the end.
 
+use std::path::{Path, PathBuf};
+
+use chaosrun::engine;
 use chaosrun::inventory::{Instance, State};
 use chaosrun::runtime::memory::Failure;
+use chaosrun::verdict::judge;
+use rustix::process::{Pid, Signal};
 
-use crate::stage::{after, pause_a, stage, step, watch_a};
+use crate::stage::{BASE, after, pause_a, stage, step, watch_a};
 
 #[tokio::test(start_paused = true)]
 async fn an_undo_refused_twice_is_tried_again() {
@@ -144,4 +149,59 @@ async fn an_slo_breached_during_the_fault_alone_fails_the_run() {
     let lenient = watch_a("recovery", "success = \">= 70%\"");
     let setup = format!("{}{lenient}{}", crate::stage::BASE, pause_a("3s"));
     stage.run_as("run-2", &setup).await.passes();
+}
+
+/// The reaper of a run with this journal, as the kernel lists it.
+fn reaper(journal: &Path) -> Option<Pid> {
+    let of_journal = |dir: &PathBuf| {
+        let line = std::fs::read(dir.join("cmdline")).unwrap_or_default();
+        String::from_utf8_lossy(&line).contains(&*journal.to_string_lossy())
+    };
+    let all = std::fs::read_dir("/proc").unwrap();
+    let found = all.map(|entry| entry.unwrap().path()).find(of_journal)?;
+    Pid::from_raw(found.file_name()?.to_str()?.parse().ok()?)
+}
+
+/// Kills it, and is back once the kernel lists it no more.
+fn kill_reaper(journal: &Path) {
+    rustix::process::kill_process(reaper(journal).unwrap(), Signal::KILL).unwrap();
+    while reaper(journal).is_some() {
+        std::thread::yield_now();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reaper_that_ends_is_replaced_and_without_one_nothing_goes_on() {
+    let stage = stage();
+    let program = stage.dir.path().join("program");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_chaosrun"), &program).unwrap();
+    let journal = |run: &str| stage.state_dir().join(format!("{run}.journal"));
+    let with_reaper = |run: &'static str, steps: &str| {
+        let mut setup = stage.setup(run, &format!("{BASE}{steps}"));
+        setup.executable = Some(program.clone());
+        async { judge(&engine::run(setup).await.unwrap().record) }
+    };
+    let (report, ()) = tokio::join!(with_reaper("run-1", &pause_a("3s")), async {
+        after(2.0).await;
+        kill_reaper(&journal("run-1"));
+        after(1.0).await;
+        assert!(reaper(&journal("run-1")).is_some());
+    });
+    assert_eq!(report.exit_code, 0, "{:?}", report.reasons);
+    assert_eq!(reaper(&journal("run-1")), None);
+    let history = std::fs::read_to_string(stage.dir.path().join("run-1/history.jsonl")).unwrap();
+    let note = "the reaper had ended (signal: 9 (SIGKILL)): another was started";
+    assert!(history.contains(note), "{history}");
+
+    let (report, ()) = tokio::join!(with_reaper("run-2", &pause_a("60s")), async {
+        after(6.0).await;
+        assert_eq!(stage.state("a").await, State::Paused);
+        std::fs::remove_file(&program).unwrap();
+        kill_reaper(&journal("run-2"));
+        after(1.0).await;
+        assert_eq!(stage.state("a").await, State::Running);
+    });
+    assert_eq!(report.exit_code, 3, "{:?}", report.reasons);
+    let why = "the reaper has ended (signal: 9 (SIGKILL)), and another cannot be started: No such";
+    assert!(report.reasons[0].starts_with(why), "{:?}", report.reasons);
 }

@@ -4,8 +4,10 @@ mod goldens;
 mod inconclusive;
 #[path = "../support/long.rs"]
 mod long;
+mod page;
 mod probing;
 mod properties;
 mod run;
+mod samples;
 mod slos;
 mod verdicts;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chaosrun::action::Subject;
 use chaosrun::history::{
-    Bucket, Entry, Event, Header, Member, Phase, Proof, Record, RecordedProbe, RecordedStep,
+    Bucket, Entry, Event, Header, Member, Phase, Proof, RecordedProbe, RecordedStep,
     RecordedTiming, RoleChange, Sample, Tally, VERSION,
 };
 use chaosrun::inventory::EngineFacts;
@@ -26,12 +26,6 @@ pub(crate) struct Long {
 }
 
 impl Long {
-    pub(crate) fn record(self) -> Record {
-        let mut record = Record::default();
-        self.each(|entry| record.apply(&entry));
-        record
-    }
-
     /// Every entry, in the order of time.
     pub(crate) fn each(self, mut take: impl FnMut(Entry)) {
         let mut put = |second: u64, event| {

@@ -8,7 +8,7 @@ use chaosrun::action::{Capability, Change, Subject};
 use chaosrun::clock::Clock;
 use chaosrun::inventory::{Instance, Inventory};
 use chaosrun::probe::{Context, Reading};
-use chaosrun::runtime::{Notice, Output, Result, Runtime, RuntimeError, Scope};
+use chaosrun::runtime::{Made, Notice, Output, Result, Runtime, RuntimeError, Scope};
 use futures_util::future::{BoxFuture, FutureExt as _};
 use tokio::sync::{mpsc, watch};
 
@@ -42,7 +42,7 @@ impl Runtime for Observed {
         refused()
     }
 
-    fn apply<'a>(&'a self, _: &'a Subject, _: &'a Change) -> BoxFuture<'a, Result<()>> {
+    fn apply<'a>(&'a self, _: &'a Subject, _: &'a Change) -> BoxFuture<'a, Result<Made>> {
         refused()
     }
 

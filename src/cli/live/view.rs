@@ -262,6 +262,7 @@ pub(super) mod tests {
             tally,
             settled: at,
             in_flight: 3,
+            unanswered: Vec::new(),
         }
     }
 

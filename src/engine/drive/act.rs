@@ -12,6 +12,7 @@ use crate::engine::undo::Undone;
 use crate::history::{Difference, Event, Impediment, Phase, Proof};
 use crate::inventory::Instance;
 use crate::plan::blast::{self, Hit};
+use crate::plan::shared;
 
 impl Drive<'_> {
     pub(super) fn resolve(&mut self, step: usize) {
@@ -88,6 +89,7 @@ impl Drive<'_> {
         blast::check(limits, &world, hit, instances).map_err(|why| (Impediment::Target, why))?;
         let actions = inject::lower(&self.run.scenario.steps[step], instances)
             .map_err(|why| (Impediment::Fault, why))?;
+        shared::check(&world, instances, &actions).map_err(|why| (Impediment::Target, why))?;
         // Most were locked before the baseline; one that came later is locked now.
         let subjects: Vec<Subject> = instances.iter().map(Subject::of).collect();
         let locked = self.run.lock(&subjects);

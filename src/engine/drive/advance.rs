@@ -18,6 +18,10 @@ impl Drive<'_> {
         if let Some(since) = self.halting {
             return self.advance_halting(now, since);
         }
+        if let Err(why) = self.run.mind_reaper() {
+            self.halt_impeded(Impediment::Storage, why);
+            return Next::WaitUntil(now);
+        }
         if let Some((guard, measured)) = self
             .vitals
             .tripped()

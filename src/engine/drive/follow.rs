@@ -20,6 +20,10 @@ impl Drive<'_> {
         if notice.what.starts_with("exec_") {
             return;
         }
+        if matches!(notice.what.as_str(), Notice::LOST | Notice::RECONNECTED) {
+            let text = format!("the engine's events: {}", notice.what);
+            self.run.recorder.note(Event::Note { by: None, text });
+        }
         let known = self.world.borrow().by_id(&notice.id).map(Subject::of);
         if let Some(subject) = known.clone() {
             self.run.recorder.note(Event::Container {
@@ -30,12 +34,19 @@ impl Drive<'_> {
         if known.is_some()
             || matches!(
                 notice.what.as_str(),
-                "create" | "start" | "engine reconnected"
+                "create" | "start" | Notice::RECONNECTED
             )
         {
             self.stale.insert(notice.id.clone());
             self.look_again();
         }
+    }
+
+    pub(super) fn go_deaf(&mut self) {
+        self.deaf = true;
+        let text = "the engine's events have ended: what happens to containers is no longer told";
+        let text = text.into();
+        self.run.recorder.note(Event::Note { by: None, text });
     }
 
     /// Looks at what has changed, one look at a time; what changes meanwhile is looked at next.

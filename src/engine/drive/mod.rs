@@ -6,6 +6,7 @@ mod advance;
 mod follow;
 mod pace;
 mod revert;
+mod roles;
 mod steer;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,7 +15,8 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
-use tokio::time::{sleep_until, timeout};
+use tokio::time::{sleep, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
 
 use super::inject::Miss;
 use super::run::{Ready, Run};
@@ -43,7 +45,10 @@ pub(super) struct Drive<'a> {
     scope: Scope,
     world: watch::Sender<Arc<Inventory>>,
     notices: mpsc::Receiver<Notice>,
+    /// No notice comes any more.
+    deaf: bool,
     readings: mpsc::Receiver<Reading>,
+    roles: roles::Roles,
     probers: Vec<Prober>,
     vitals: Vitals,
     steps: Vec<Progress>,
@@ -135,6 +140,7 @@ impl<'a> Drive<'a> {
     pub(super) fn new(run: &'a mut Run, ready: Ready) -> Self {
         let (send, readings) = mpsc::channel(1024);
         let (world, seen) = watch::channel(Arc::new(ready.before));
+        let roles = roles::Roles::watch(run, seen.clone());
         let context = probe::Context {
             clock: run.clock,
             runtime: Arc::clone(&run.runtime),
@@ -172,7 +178,9 @@ impl<'a> Drive<'a> {
             scope: ready.scope,
             world,
             notices: ready.notices,
+            deaf: false,
             readings,
+            roles,
             probers,
             vitals,
             steps,
@@ -212,9 +220,16 @@ impl<'a> Drive<'a> {
                     Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
                     Err(_) => {}
                 },
-                Some(notice) = self.notices.recv() => self.on_notice(&notice),
-                Some(reading) = self.readings.recv() => self.on_reading(reading),
+                // Before all that merely happens: whoever wants every fault reverted does not queue behind it.
                 Some(order) = self.run.orders.next() => self.on_order(order),
+                notice = self.notices.recv(), if !self.deaf => match notice {
+                    Some(notice) => self.on_notice(&notice),
+                    None => self.go_deaf(),
+                },
+                Some(reading) = self.readings.recv() => self.on_reading(reading),
+                Some(change) = self.roles.next() => {
+                    self.run.recorder.note(Event::Role(change));
+                }
                 () = sleep_until(next) => self.look_again(),
             }
         }
@@ -231,6 +246,7 @@ impl<'a> Drive<'a> {
             phase: Phase::Teardown,
         });
         let mut stopping = JoinSet::new();
+        let under_way: Vec<_> = self.probers.iter().map(Prober::hurry).collect();
         for prober in self.probers.drain(..) {
             prober.cut(at);
             stopping.spawn(prober.stop());
@@ -240,6 +256,9 @@ impl<'a> Drive<'a> {
             stop.reached(1).await;
             // What is under way may take as long as its timeout, and nobody waits for that any more.
             let _second = timeout(LAST_ANSWERS, stop.reached(2)).await;
+            under_way.iter().for_each(CancellationToken::cancel);
+            // They are counted as unanswered; the probers have so long to say so.
+            sleep(LAST_ANSWERS).await;
         };
         tokio::pin!(hurry);
         loop {

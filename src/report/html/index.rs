@@ -41,7 +41,7 @@ impl Run<'_> {
         words::name(self.report)
     }
 
-    fn lead(&self) -> String {
+    fn lead(&self) -> &str {
         words::lead(self.report)
     }
 

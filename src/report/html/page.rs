@@ -53,7 +53,7 @@ struct Page<'a> {
     style: &'a str,
     script: &'static str,
     name: String,
-    lead: String,
+    lead: &'a str,
     tone: &'static str,
     figures: Vec<Figure>,
     header: Option<&'a Header>,
@@ -65,6 +65,16 @@ struct Page<'a> {
 }
 
 impl Page<'_> {
+    /// To the second; what is not written as usual stays as it is.
+    fn began(&self) -> String {
+        let began = &self.report.began;
+        let usual = began.ends_with('Z').then(|| began.get(..19)).flatten();
+        usual.map_or_else(
+            || began.clone(),
+            |began| format!("{} UTC", began.replacen('T', " ", 1)),
+        )
+    }
+
     fn slo_tone(&self, slo: &SloRow) -> &'static str {
         tone_of(slo.met)
     }

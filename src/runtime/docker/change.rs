@@ -13,21 +13,22 @@ use super::call::{Answer, CHANGE, call};
 use super::{Docker, helper, observe};
 use crate::action::{Change, Subject};
 use crate::inventory::{Endpoint, Instance, State};
-use crate::runtime::Result;
+use crate::runtime::{Made, Result};
 use crate::units::Signal;
 
-pub(super) async fn apply(docker: &Docker, subject: &Subject, change: &Change) -> Result<()> {
+pub(super) async fn apply(docker: &Docker, subject: &Subject, change: &Change) -> Result<Made> {
     if let Change::Crash { signal } = change {
-        return helper::crash(docker, subject, *signal).await;
+        helper::crash(docker, subject, *signal).await?;
+        return Ok(Made::Now);
     }
     let Err(fault) = ask(docker, subject, change).await else {
-        return Ok(());
+        return Ok(Made::Now);
     };
     if fault.is_refusal()
         && let Ok(Some(now)) = observe::one(docker, &subject.id).await
     {
         if is_so(&now, change) {
-            return Ok(());
+            return Ok(Made::Already);
         }
         if let Change::Connect { network, .. } = change
             && now.networks.contains_key(network)
@@ -35,7 +36,8 @@ pub(super) async fn apply(docker: &Docker, subject: &Subject, change: &Change) -
             // Something else connected it meanwhile, without its names or its address.
             let network = network.clone();
             ask(docker, subject, &Change::Disconnect { network }).await?;
-            return Ok(ask(docker, subject, change).await?);
+            ask(docker, subject, change).await?;
+            return Ok(Made::Now);
         }
     }
     Err(fault.error)

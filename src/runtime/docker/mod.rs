@@ -33,7 +33,7 @@ use tokio_util::task::TaskTracker;
 
 use self::endpoint::Endpoint;
 use self::helper::Helper;
-use super::{Notice, Output, Result, Runtime, Scope};
+use super::{Made, Notice, Output, Result, Runtime, Scope};
 use crate::action::{Capability, Change, Subject};
 use crate::inventory::{EngineFacts, Instance, Inventory};
 use crate::scenario::Scenario;
@@ -133,7 +133,11 @@ impl Runtime for Docker {
         Box::pin(observe::one(self, id))
     }
 
-    fn apply<'a>(&'a self, subject: &'a Subject, change: &'a Change) -> BoxFuture<'a, Result<()>> {
+    fn apply<'a>(
+        &'a self,
+        subject: &'a Subject,
+        change: &'a Change,
+    ) -> BoxFuture<'a, Result<Made>> {
         Box::pin(change::apply(self, subject, change))
     }
 

@@ -18,7 +18,7 @@ use tokio_util::task::TaskTracker;
 
 pub use self::example::instance;
 use self::world::{Afterwards, World, refused, word};
-use super::{Notice, Output, Result, Runtime, RuntimeError, Scope};
+use super::{Made, Notice, Output, Result, Runtime, RuntimeError, Scope};
 use crate::action::{Capability, Change, Subject};
 use crate::inventory::{AGENT_LABEL, EngineFacts, Instance, Inventory, RUN_LABEL};
 
@@ -187,15 +187,22 @@ impl Runtime for Memory {
         })
     }
 
-    fn apply<'a>(&'a self, subject: &'a Subject, change: &'a Change) -> BoxFuture<'a, Result<()>> {
+    fn apply<'a>(
+        &'a self,
+        subject: &'a Subject,
+        change: &'a Change,
+    ) -> BoxFuture<'a, Result<Made>> {
         Box::pin(async move {
+            if self.world().is_so(&subject.id, change) {
+                return Ok(Made::Already);
+            }
             let line = format!("{} {}", word(change), subject.name);
             if self.ask(&line, true).await? {
                 let changed = self.world().change(&subject.id, change);
                 let afterwards = changed.map_err(|said| refused(&line, &said))?;
                 self.finish(&subject.id, afterwards);
             }
-            Ok(())
+            Ok(Made::Now)
         })
     }
 

@@ -32,6 +32,13 @@ pub(super) enum Afterwards {
     Revive,
 }
 
+impl super::Memory {
+    /// Ends the event stream of everybody who watches, without a word.
+    pub fn hang_up(&self) {
+        self.world().watchers.clear();
+    }
+}
+
 impl World {
     pub(super) fn next_failure(&mut self, line: &str) -> Option<Failure> {
         let queue = self
@@ -39,6 +46,16 @@ impl World {
             .iter_mut()
             .find(|(key, queue)| line.starts_with(key.as_str()) && !queue.is_empty());
         queue.and_then(|(_, queue)| queue.pop_front())
+    }
+
+    /// Such a request is refused and leaves no trace.
+    pub(super) fn is_so(&self, id: &str, change: &Change) -> bool {
+        let state = self.instances.get(id).map(|i| i.state);
+        match change {
+            Change::Pause => state == Some(State::Paused),
+            Change::Unpause => state.is_some_and(|state| state != State::Paused),
+            _ => false,
+        }
     }
 
     pub(super) fn change(
