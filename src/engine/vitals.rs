@@ -3,9 +3,9 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::history::{Sample, Tally};
+use crate::history::{Latencies, Sample, Tally};
 use crate::probe::Pulse;
-use crate::scenario::{Guard, Probe};
+use crate::scenario::{Guard, Metric, Probe};
 use crate::units::Micros;
 use crate::verdict::{holds, measure};
 
@@ -31,6 +31,8 @@ struct Watch {
     window: VecDeque<(Micros, Tally)>,
     /// What has had no answer for longer than the window: bad, however long its timeout lets it wait. As of the last pulse.
     overdue: Tally,
+    /// What was measured when it held at the last pulse. The loop asks at its every turn.
+    tripped: Option<f64>,
 }
 
 impl Vitals {
@@ -45,6 +47,7 @@ impl Vitals {
             guard: guard.clone(),
             window: VecDeque::new(),
             overdue: Tally::default(),
+            tripped: None,
         };
         Self {
             probes: probes.iter().map(vital).collect(),
@@ -87,7 +90,7 @@ impl Vitals {
     pub(super) fn tripped(&self) -> Option<(Guard, f64)> {
         self.guards
             .iter()
-            .find_map(|watch| watch.measured().map(|value| (watch.guard.clone(), value)))
+            .find_map(|watch| Some((watch.guard.clone(), watch.tripped?)))
     }
 }
 
@@ -100,7 +103,7 @@ impl Vital {
 
 impl Watch {
     fn push(&mut self, pulse: &Pulse) {
-        self.window.push_back((pulse.at, pulse.tally.clone()));
+        self.window.push_back((pulse.at, self.of_interest(pulse)));
         let start = pulse
             .at
             .saturating_sub(self.guard.over.as_micros() as Micros);
@@ -117,6 +120,20 @@ impl Watch {
                 fault: Some("no answer".into()),
             });
         }
+        self.tripped = self.measured();
+    }
+
+    /// Without the latencies where nothing is asked of them: summing thousands of histograms takes longer than a pulse.
+    fn of_interest(&self, pulse: &Pulse) -> Tally {
+        let mut tally = pulse.tally.clone();
+        tally.lateness = Latencies::default();
+        if matches!(
+            self.guard.trips.metric,
+            Metric::Success | Metric::Throughput
+        ) {
+            tally.latency = Latencies::default();
+        }
+        tally
     }
 
     fn measured(&self) -> Option<f64> {

@@ -220,6 +220,8 @@ impl<'a> Drive<'a> {
                     Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
                     Err(_) => {}
                 },
+                // Before all that merely happens: whoever wants every fault reverted does not queue behind it.
+                Some(order) = self.run.orders.next() => self.on_order(order),
                 notice = self.notices.recv(), if !self.deaf => match notice {
                     Some(notice) => self.on_notice(&notice),
                     None => self.go_deaf(),
@@ -228,7 +230,6 @@ impl<'a> Drive<'a> {
                 Some(change) = self.roles.next() => {
                     self.run.recorder.note(Event::Role(change));
                 }
-                Some(order) = self.run.orders.next() => self.on_order(order),
                 () = sleep_until(next) => self.look_again(),
             }
         }
