@@ -1,6 +1,5 @@
 //! Pages in a real browser.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-#![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
 mod chrome;
 #[path = "../support/game.rs"]
