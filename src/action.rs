@@ -11,6 +11,9 @@ use serde::{Deserialize, Serialize};
 use crate::inventory::{Endpoint, Instance, RestartPolicy, State};
 use crate::units::{Signal, format_duration};
 
+/// What is seen of a container that is no more.
+pub const GONE: &str = "the container is gone";
+
 /// The container that an action is about.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Subject {
@@ -180,7 +183,7 @@ impl Condition {
     /// Does it hold for what was observed (`None`: the container is gone)? Either way with the evidence, for people.
     pub fn check(&self, now: Option<&Instance>) -> Result<String, String> {
         let Some(now) = now else {
-            let gone = "the container is gone".to_owned();
+            let gone = GONE.to_owned();
             return match self {
                 Self::Down | Self::Ended { .. } | Self::Disconnected { .. } | Self::NotPaused => {
                     Ok(gone)

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A container carrying this label is never selected, whatever the scenario says.
@@ -15,7 +16,7 @@ pub const RUN_LABEL: &str = "chaosrun";
 pub const AGENT_LABEL: &str = "chaosrun.agent";
 
 /// The engine and the machine under it, for reports and refusals.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct EngineFacts {
     /// `docker`, `podman`, …
     pub engine: String,
@@ -82,6 +83,21 @@ pub enum State {
     Removing,
     Exited { code: i64 },
     Dead,
+}
+
+impl State {
+    /// As the rest of a sentence about a container: `is paused`.
+    pub fn phrase(self) -> String {
+        match self {
+            Self::Created => "was created but never started".into(),
+            Self::Running => "is running".into(),
+            Self::Paused => "is paused".into(),
+            Self::Restarting => "is restarting".into(),
+            Self::Removing => "is being removed".into(),
+            Self::Exited { code } => format!("has exited with code {code}"),
+            Self::Dead => "is dead".into(),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,3 +6,5 @@ mod golden;
 mod read;
 #[path = "pure/scenario_robust.rs"]
 mod robust;
+#[path = "pure/scenario_schema.rs"]
+mod schema;

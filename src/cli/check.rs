@@ -11,11 +11,11 @@ pub(super) fn main(named: &[PathBuf], vars: BTreeMap<String, String>) -> u8 {
     };
     for scenario in scenarios {
         term::data(&format!(
-            "{}: ok ({} steps, {} probes, {} objectives)",
+            "{}: ok ({}, {}, {})",
             scenario.path.display(),
-            scenario.steps.len(),
-            scenario.probes.len(),
-            scenario.slos.len()
+            term::count(scenario.steps.len(), "step"),
+            term::count(scenario.probes.len(), "probe"),
+            term::count(scenario.slos.len(), "objective")
         ));
     }
     code::OK

@@ -2,6 +2,7 @@
 //! problems when quiet.
 
 mod lines;
+mod strip;
 mod view;
 
 use std::io::{IsTerminal, Write, stderr};
@@ -19,12 +20,21 @@ use view::View;
 /// Events of containers beyond these are in the history only.
 const MOST_CONTAINER_EVENTS: usize = 100;
 
+/// How much is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Volume {
+    /// Problems only.
+    Quiet,
+    Usual,
+    /// Also what a run is made of, and what went as it should.
+    Verbose,
+}
+
 pub(super) struct Live {
     view: View,
     /// Only heeded on a terminal.
     color: bool,
-    /// Problems only.
-    quiet: bool,
+    volume: Volume,
     /// In columns.
     width: usize,
     container_events: usize,
@@ -41,8 +51,8 @@ enum Out {
 
 impl Live {
     /// On standard error, whatever that is.
-    pub(super) fn new(color: bool, quiet: bool, width: usize) -> Self {
-        let out = if stderr().is_terminal() && !quiet {
+    pub(super) fn new(color: bool, volume: Volume, width: usize) -> Self {
+        let out = if stderr().is_terminal() && volume != Volume::Quiet {
             let target = ProgressDrawTarget::stderr_with_hz(10);
             Out::Redrawn {
                 screen: MultiProgress::with_draw_target(target),
@@ -51,7 +61,7 @@ impl Live {
         } else {
             Out::Lines(Box::new(stderr()))
         };
-        Self::to(out, color, quiet, width)
+        Self::to(out, color, volume, width)
     }
 
     /// Where others may print while this is redrawn.
@@ -62,11 +72,11 @@ impl Live {
         }
     }
 
-    fn to(out: Out, color: bool, quiet: bool, width: usize) -> Self {
+    fn to(out: Out, color: bool, volume: Volume, width: usize) -> Self {
         Self {
             view: View::default(),
             color,
-            quiet,
+            volume,
             width,
             container_events: 0,
             out,
@@ -94,7 +104,9 @@ impl Live {
         match &mut self.out {
             Out::Lines(writer) => writeln!(writer, "{text}").unwrap_or_default(),
             Out::Redrawn { screen, .. } => {
-                let text = line.tone.paint(&text, self.color);
+                let text = line
+                    .tone
+                    .paint(&lines::wrapped(&text, self.width), self.color);
                 screen.println(text).unwrap_or_default();
             }
         }
@@ -120,8 +132,12 @@ impl Observer for Live {
     fn entry(&mut self, entry: &Entry) {
         self.view.entry(entry);
         let crowded = self.is_crowded(&entry.event);
-        for line in lines::of(&entry.event, self.view.timing()) {
-            if !crowded && (!self.quiet || line.tone == Tone::Problem) {
+        let mut told = lines::of(&entry.event, self.view.timing());
+        if self.volume == Volume::Verbose {
+            told.extend(lines::more(&entry.event));
+        }
+        for line in told {
+            if !crowded && (self.volume != Volume::Quiet || line.tone == Tone::Problem) {
                 self.print(entry.at, &line);
             }
         }
@@ -162,10 +178,10 @@ mod tests {
         }
     }
 
-    fn shown(quiet: bool, events: &[(u64, Event)]) -> String {
+    fn shown(volume: Volume, events: &[(u64, Event)]) -> String {
         let written = Shared::default();
         let out = Out::Lines(Box::new(written.clone()));
-        let mut live = Live::to(out, true, quiet, 80);
+        let mut live = Live::to(out, true, volume, 80);
         let start = Event::Started(Box::new(view::tests::header()));
         live.entry(&Entry {
             at: 0,
@@ -217,7 +233,7 @@ mod tests {
     #[test]
     fn without_a_terminal_there_is_a_line_an_event_and_no_escape() {
         assert_eq!(
-            shown(false, &some_events()),
+            shown(Volume::Usual, &some_events()),
             "      +0s  kill-primary, seed 42, run r\n     +2ms  baseline (10s)\n +10.003s  kill: injecting into node\\u{1b}[2J-2\n     +11s  no such container\n"
         );
     }
@@ -225,9 +241,28 @@ mod tests {
     #[test]
     fn quiet_is_about_problems() {
         assert_eq!(
-            shown(true, &some_events()),
+            shown(Volume::Quiet, &some_events()),
             "     +11s  no such container\n"
         );
+    }
+
+    #[test]
+    fn verbose_tells_what_the_run_is_made_of_and_what_went_well() {
+        let undoing = Event::Reverting {
+            step: "kill".into(),
+        };
+        let gone = Event::TornDown {
+            proof: crate::history::Proof {
+                holds: true,
+                evidence: "3 containers are gone".into(),
+            },
+        };
+        let events = [(11_000_000, undoing), (12_000_000, gone)];
+        assert_eq!(
+            shown(Volume::Verbose, &events),
+            "      +0s  kill-primary, seed 42, run r\n      +0s  probe write: http, 50/s, given up after 1s\n      +0s  step kill: kill on primary, for 5s\n     +11s  kill: undoing\n     +12s  taken down: 3 containers are gone\n"
+        );
+        assert_eq!(shown(Volume::Usual, &events).lines().count(), 1);
     }
 
     #[test]
@@ -237,7 +272,7 @@ mod tests {
             what: "die".into(),
         };
         let events = vec![(1_000, event); 300];
-        let lines = shown(false, &events).lines().count();
+        let lines = shown(Volume::Usual, &events).lines().count();
         assert_eq!(lines, 1 + MOST_CONTAINER_EVENTS);
     }
 }

@@ -3,14 +3,20 @@
 
 mod check;
 mod ci;
+mod compare;
+mod complete;
 mod files;
+mod init;
 mod live;
+mod manual;
 mod places;
 mod plan;
 mod reaper;
 mod recover;
 mod report;
 mod run;
+mod schema;
+mod series;
 mod step;
 mod term;
 mod wheel;
@@ -19,8 +25,12 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::units::parse_duration;
+use crate::verdict::compare::Margin;
 
 /// Exit codes that no verdict gives.
 pub mod code {
@@ -41,8 +51,7 @@ pub mod code {
     args_conflicts_with_subcommands = true
 )]
 #[command(after_help = "`chaosrun FILE|DIR…` is `chaosrun run FILE|DIR…`.\n\n\
-    Exit codes: 0 passed, 1 failed, 2 wrong usage or scenario, 3 inconclusive, 4 aborted by a guard or a person,
-\
+    Exit codes: 0 passed, 1 failed, 2 wrong usage or scenario, 3 inconclusive, 4 aborted by a guard or a person,\n\
     5 dirty (a revert could not be verified), 70 a bug in chaosrun, 129, 130 and 143 interrupted.")]
 struct Cli {
     #[command(subcommand)]
@@ -73,19 +82,73 @@ enum Command {
         #[command(flatten)]
         vars: VarArgs,
     },
+    /// Write a first scenario for what is running
+    Init {
+        /// A Compose project; not needed where only one runs
+        #[arg(value_name = "PROJECT", conflicts_with = "all")]
+        project: Option<String>,
+        /// Look at every container of the engine
+        #[arg(long)]
+        all: bool,
+        /// Where to, instead of PROJECT.toml; `-` is standard output
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+        /// Overwrite a file that is there
+        #[arg(long)]
+        force: bool,
+    },
     /// Undo what an earlier run left behind
     Recover {
         /// Only show it
         #[arg(long)]
         list: bool,
     },
-    /// Render a run's reports again from its history
+    /// Render a run's reports again from its history; exits with 0 if it could, whatever the verdict was
     Report {
         /// The run's folder
         #[arg(value_name = "DIR")]
         dir: PathBuf,
         #[arg(long, value_enum, default_value_t = Format::Table)]
         format: Format,
+    },
+    /// Hold runs against earlier ones: exit 1 if something got worse
+    Compare {
+        /// A run's folder, or one that holds runs: before
+        #[arg(value_name = "A")]
+        before: PathBuf,
+        /// The same: after
+        #[arg(value_name = "B")]
+        after: PathBuf,
+        #[command(flatten)]
+        margin: MarginArgs,
+        #[arg(long, value_enum, default_value_t = Format::Table)]
+        format: Format,
+    },
+    /// List what can be done to a system
+    Faults,
+    /// List what can be asked of a system
+    Probes,
+    /// Show the manual page of a fault or a probe
+    Explain {
+        /// As in a scenario: `kill`, `http`
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
+    /// Print a JSON Schema, for editors and readers of reports
+    Schema {
+        #[arg(value_enum)]
+        of: schema::Of,
+    },
+    /// Print completions for a shell
+    Completions {
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+    /// Print the man page, or write one a command
+    Man {
+        /// Where to; one page a command
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
     },
     #[command(hide = true)]
     Reaper { journal: PathBuf },
@@ -108,6 +171,14 @@ struct RunArgs {
     /// Decides every random choice, instead of the scenario's own seed
     #[arg(long)]
     seed: Option<u64>,
+    /// Run each scenario so often; one verdict over all runs, which have the seeds that follow the first
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=crate::scenario::MAX_REPEAT.into()))]
+    repeat: Option<u32>,
+    /// Compare with the earlier runs in this folder, too
+    #[arg(long, value_name = "DIR")]
+    baseline: Option<PathBuf>,
+    #[command(flatten)]
+    margin: MarginArgs,
     #[command(flatten)]
     vars: VarArgs,
     /// What goes to standard output
@@ -119,6 +190,9 @@ struct RunArgs {
     /// No progress, only problems and the verdict
     #[arg(short, long)]
     quiet: bool,
+    /// Also tell what a run is made of, and what went as it should
+    #[arg(short, long, conflicts_with = "quiet")]
+    verbose: bool,
     /// Wait before each step until it is started from standard input, where a run can also be held, reverted and aborted
     #[arg(long)]
     step: bool,
@@ -135,6 +209,44 @@ struct VarArgs {
     /// Sets a variable of the scenario's [vars]
     #[arg(long = "var", value_name = "NAME=VALUE", value_parser = pair)]
     vars: Vec<(String, String)>,
+}
+
+impl RunArgs {
+    fn volume(&self) -> live::Volume {
+        match (self.quiet, self.verbose) {
+            (true, _) => live::Volume::Quiet,
+            (_, true) => live::Volume::Verbose,
+            _ => live::Volume::Usual,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+struct MarginArgs {
+    /// In a comparison: how much worse is still no regression
+    #[arg(long, value_name = "SHARE", default_value = "20%", value_parser = more_than_whole)]
+    max_regression: f64,
+    /// In a comparison: times that differ by no more are the same
+    #[arg(long, value_name = "TIME", default_value = "10ms", value_parser = parse_duration)]
+    min_difference: Duration,
+}
+
+impl MarginArgs {
+    fn margin(&self) -> Margin {
+        Margin {
+            share: self.max_regression,
+            least_ms: self.min_difference.as_secs_f64() * 1e3,
+        }
+    }
+}
+
+/// A percentage that may be beyond 100 %.
+fn more_than_whole(text: &str) -> Result<f64, String> {
+    let number = text.trim().strip_suffix('%').unwrap_or_default();
+    match number.trim().parse::<f64>() {
+        Ok(percent) if percent >= 0.0 && percent.is_finite() => Ok(percent / 100.0),
+        _ => Err("expected a percentage, such as \"20%\"".into()),
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -196,8 +308,26 @@ fn dispatch(cli: Cli) -> u8 {
             Command::Run(args) => run::main(args).await,
             Command::Check { files, vars } => check::main(&files, vars.to_map()),
             Command::Plan { files, seed, vars } => plan::main(&files, seed, vars.to_map()).await,
+            Command::Init {
+                project,
+                all,
+                output,
+                force,
+            } => init::main(project, all, output, force).await,
             Command::Recover { list } => recover::main(list).await,
             Command::Report { dir, format } => report::main(&dir, format),
+            Command::Compare {
+                before,
+                after,
+                margin,
+                format,
+            } => compare::main(&before, &after, &margin, format),
+            Command::Faults => manual::list_faults(),
+            Command::Probes => manual::list_probes(),
+            Command::Explain { name } => manual::explain(&name),
+            Command::Schema { of } => schema::main(of),
+            Command::Completions { shell } => complete::completions(shell),
+            Command::Man { out } => complete::man(out.as_deref()),
             Command::Agent { .. } => code::USAGE,
             Command::Reaper { journal } => reaper::main(&journal).await,
             Command::QuorumNode(args) => match crate::demo::run(args).await {

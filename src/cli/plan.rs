@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::{ColumnConstraint, ContentArrangement, Table, presets};
 
 use super::{code, files, term};
 use crate::plan::preview::{Claim, Preview, StepPreview, preview};
@@ -34,7 +34,7 @@ pub(super) async fn main(
             Ok(inventory) => {
                 let seed = seed.or(scenario.seed);
                 let preview = preview(&scenario, &inventory, seed.unwrap_or_default());
-                term::data(&render(&scenario, &preview, seed));
+                term::data(&render(&scenario, &preview, seed, term::width()));
                 if !preview.problems.is_empty() {
                     worst = code::INCONCLUSIVE;
                 }
@@ -51,7 +51,7 @@ pub(super) async fn main(
     worst
 }
 
-fn render(scenario: &Scenario, preview: &Preview, seed: Option<u64>) -> String {
+fn render(scenario: &Scenario, preview: &Preview, seed: Option<u64>, width: usize) -> String {
     let system = match &scenario.system {
         System::Compose { file, keep, .. } => {
             format!(
@@ -79,14 +79,21 @@ fn render(scenario: &Scenario, preview: &Preview, seed: Option<u64>) -> String {
             seed.map_or("drawn when it runs".into(), |seed| seed.to_string())
         ),
         format!(
+            "runs      {}",
+            match scenario.repeat {
+                Some(count) => format!("{count}, with the seeds from that one on; one verdict"),
+                None => "1".into(),
+            }
+        ),
+        format!(
             "timing    {} baseline, then the steps, then up to {} of recovery",
             format_duration(scenario.timing.baseline),
             format_duration(scenario.timing.recovery)
         ),
         String::new(),
-        steps_table(&preview.steps),
+        steps_table(&preview.steps, width),
         String::new(),
-        claims_table(&preview.claims),
+        claims_table(&preview.claims, width),
     ];
     for problem in &preview.problems {
         out.push(format!("problem: {problem}"));
@@ -96,18 +103,40 @@ fn render(scenario: &Scenario, preview: &Preview, seed: Option<u64>) -> String {
     text.lines().map(plain).collect::<Vec<_>>().join("\n")
 }
 
-fn table(head: &[&str]) -> Table {
-    let mut table = Table::new();
-    table
-        .load_style(presets::UTF8_HORIZONTAL_ONLY)
-        .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_width(term::width().try_into().unwrap_or(u16::MAX))
-        .set_header(head);
-    table
+/// As a table, or, where that would have columns of a few letters, a list a row.
+fn grid(head: &[&str], rows: Vec<Vec<String>>, width: usize) -> String {
+    const LEAST: usize = 90;
+    let table = || {
+        let mut table = Table::new();
+        table
+            .set_content_arrangement(ContentArrangement::Dynamic)
+            .set_width(width.try_into().unwrap_or(u16::MAX));
+        table
+    };
+    if width >= LEAST {
+        let mut whole = table();
+        whole
+            .load_style(presets::UTF8_HORIZONTAL_ONLY)
+            .set_header(head)
+            .add_rows(rows);
+        return whole.to_string();
+    }
+    let lists = rows.into_iter().map(|row| {
+        let mut list = table();
+        list.load_style(presets::NOTHING);
+        let labels = head.iter().map(|label| (*label).to_owned());
+        list.add_rows(labels.zip(row).map(|(label, cell)| [label, cell]));
+        // The labels are short: it is the text that breaks.
+        if let Some(labels) = list.column_mut(0) {
+            labels.set_constraint(ColumnConstraint::ContentWidth);
+        }
+        list.trim_fmt()
+    });
+    lists.collect::<Vec<_>>().join("\n\n")
 }
 
-fn steps_table(steps: &[StepPreview]) -> String {
-    let mut table = table(&[
+fn steps_table(steps: &[StepPreview], width: usize) -> String {
+    let head = [
         "step",
         "when",
         "lasts",
@@ -115,7 +144,8 @@ fn steps_table(steps: &[StepPreview]) -> String {
         "does",
         "proven when",
         "undone by",
-    ]);
+    ];
+    let mut rows = Vec::new();
     for step in steps {
         let whom = step.candidates.join(", ");
         let hits = if step.decided {
@@ -131,7 +161,7 @@ fn steps_table(steps: &[StepPreview]) -> String {
                 .collect::<Vec<_>>()
                 .join("\n")
         };
-        table.add_row([
+        rows.push(vec![
             step.name.clone(),
             step.when.clone(),
             step.hold.clone(),
@@ -144,17 +174,18 @@ fn steps_table(steps: &[StepPreview]) -> String {
             column(2),
         ]);
     }
-    table.to_string()
+    grid(&head, rows, width)
 }
 
-fn claims_table(claims: &[Claim]) -> String {
-    let mut table = table(&[
+fn claims_table(claims: &[Claim], width: usize) -> String {
+    let head = [
         "objective",
         "during",
-        "good samples needed",
+        "good needed",
         "planned",
         "time needed",
-    ]);
+    ];
+    let mut rows = Vec::new();
     for claim in claims {
         let (least, most) = claim.planned;
         let planned = if least == most {
@@ -162,7 +193,7 @@ fn claims_table(claims: &[Claim]) -> String {
         } else {
             format!("{least} to {most}")
         };
-        table.add_row([
+        rows.push(vec![
             format!("{} {}", claim.slo.probe, phrase(&claim.slo.objective)),
             during(&claim.slo.during).to_owned(),
             claim.needed.map_or("–".into(), |needed| needed.to_string()),
@@ -170,5 +201,39 @@ fn claims_table(claims: &[Claim]) -> String {
             claim.long_enough.map_or("–".into(), format_duration),
         ]);
     }
-    table.to_string()
+    grid(&head, rows, width)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_narrow_terminal_gets_lists_and_a_wide_one_a_table() {
+        let head = ["step", "when", "does", "undone by"];
+        let row = || {
+            let cells = [
+                "kill",
+                "10s after the baseline",
+                "send SIGKILL through the engine",
+                "start",
+            ];
+            vec![cells.map(str::to_owned).to_vec()]
+        };
+        for width in [40, 60] {
+            let text = grid(&head, row(), width);
+            assert!(
+                text.lines().all(|line| line.chars().count() <= width),
+                "{text}"
+            );
+            assert!(text.contains("10s after the baseline"), "{text}");
+        }
+        assert_eq!(grid(&head, row(), 60).lines().count(), 4);
+        let wide = grid(&head, row(), 100);
+        let first = wide.lines().find(|line| line.contains("step"));
+        assert!(
+            first.is_some_and(|line| line.contains("undone by")),
+            "{wide}"
+        );
+    }
 }

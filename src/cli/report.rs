@@ -1,35 +1,86 @@
-//! `chaosrun report DIR`: every report again, from the history alone.
+//! `chaosrun report DIR`: every report again, from the history alone; of a run, or of a series of them.
 
 use std::io::{BufRead, BufReader, stdout};
 use std::path::Path;
 
-use super::{Format, code, term};
+use super::{Format, code, compare, series, term};
 use crate::history::{self, Record};
 use crate::report;
-use crate::verdict::{self, Report};
+use crate::verdict::compare::Played;
+use crate::verdict::{self, Report, Series};
 
 pub(super) fn main(dir: &Path, format: Format) -> u8 {
-    let history = dir.join("history.jsonl");
-    let record = match read(&history) {
-        Ok(record) => record,
-        Err(why) => {
-            term::error(
-                &format!("reading {}: {why}", history.display()),
-                "name a run's folder, such as reports/kill-primary/…",
-            );
-            return code::USAGE;
+    let folders = compare::folders(dir);
+    let of_series = dir.join("series.json");
+    if !of_series.exists() && folders.len() <= 1 {
+        return match again(folders.first().map_or(dir, |folder| folder)) {
+            Ok((record, played)) => {
+                print(&record, &played.report, format);
+                code::OK
+            }
+            Err(code) => code,
+        };
+    }
+    let mut runs = Vec::new();
+    for folder in folders {
+        match again(&folder) {
+            Ok((_, played)) => runs.push(played),
+            Err(code) => return code,
         }
-    };
-    let report = verdict::judge(&record);
-    if let Err(why) = write(&record, &report, dir) {
+    }
+    let planned = std::fs::read(of_series)
+        .ok()
+        .and_then(|text| serde_json::from_slice::<Series>(&text).ok())
+        .map_or(runs.len(), |series| series.planned);
+    let series = verdict::series(&runs, planned);
+    if let Err(why) = series::write(&series, dir) {
         term::error(&why, "");
         return code::INCONCLUSIVE;
     }
-    print(&report, format);
+    series::print(&series, format);
     code::OK
 }
 
-fn read(path: &Path) -> Result<Record, String> {
+/// One run's reports.
+fn again(dir: &Path) -> Result<(Record, Played), u8> {
+    let history = dir.join("history.jsonl");
+    let record = read(&history).map_err(|why| {
+        term::error(&format!("reading {}: {why}", history.display()), hint(dir));
+        code::USAGE
+    })?;
+    let played = played(&record);
+    match write(&record, &played.report, dir) {
+        Ok(()) => Ok((record, played)),
+        Err(why) => {
+            term::error(&why, "");
+            Err(code::INCONCLUSIVE)
+        }
+    }
+}
+
+/// The verdict on a record, with the text of its scenario.
+pub(super) fn played(record: &Record) -> Played {
+    let header = record.header.as_ref();
+    Played {
+        report: verdict::judge(record),
+        source: header.map_or_else(String::new, |header| header.source.clone()),
+    }
+}
+
+/// What to do about a history that cannot be read, beside what its reader says.
+fn hint(dir: &Path) -> &'static str {
+    if dir.join("history.jsonl").exists() {
+        "a copy that is whole, or the chaosrun that wrote it, can make the report"
+    } else if dir.is_file() {
+        "name the folder that the file is in"
+    } else if dir.is_dir() {
+        "a run's folder holds its history.jsonl: name one, such as reports/kill-primary/…"
+    } else {
+        "there is no such folder: name a run's, such as reports/kill-primary/…"
+    }
+}
+
+pub(super) fn read(path: &Path) -> Result<Record, String> {
     let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
     let mut reader = history::Reader::default();
     let mut record = Record::default();
@@ -66,13 +117,46 @@ pub(super) fn put(dir: &Path, name: &str, contents: &str) -> Result<(), String> 
 }
 
 /// The verdict, on standard output.
-pub(super) fn print(report: &Report, format: Format) {
+pub(super) fn print(record: &Record, report: &Report, format: Format) {
+    let (width, color) = (term::width(), term::color(&stdout()));
     match format {
-        Format::Table => term::data(&report::table(
-            report,
-            term::width(),
-            term::color(&stdout()),
-        )),
+        Format::Table => {
+            let table = report::table(report, width, color);
+            let course = report::course(record, width, color);
+            term::data(&format!("{table}\n{course}"));
+        }
         Format::Json => term::data(&report::json_line(report)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_read_is_told_apart() {
+        let dir = tempfile::tempdir().unwrap();
+        let history = dir.path().join("history.jsonl");
+        let cases: [(Option<&str>, &Path, &str, &str); 5] = [
+            (
+                None,
+                &dir.path().join("no"),
+                "No such file",
+                "no such folder",
+            ),
+            (None, dir.path(), "No such file", "holds its history.jsonl"),
+            (Some("hello\n"), dir.path(), "does not begin a run", "whole"),
+            (Some(""), dir.path(), "no complete line", "whole"),
+            (Some("{}\n"), &history, "Not a directory", "the folder"),
+        ];
+        for (text, named, why, what) in cases {
+            if let Some(text) = text {
+                std::fs::write(&history, text).unwrap();
+            }
+            let said = read(&named.join("history.jsonl")).unwrap_err();
+            assert!(said.contains(why), "{said}");
+            assert!(hint(named).contains(what), "{}", hint(named));
+            assert_eq!(main(named, Format::Json), code::USAGE);
+        }
     }
 }

@@ -5,16 +5,44 @@ use std::io::stderr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::compare::Baseline;
 use super::live::Live;
 use super::wheel::Wheel;
-use super::{RunArgs, ci, code, files, places, recover, report, term};
+use super::{RunArgs, ci, code, files, places, recover, report, series, term};
 use crate::clock::{self, Clock};
 use crate::engine::recover::recover_all;
 use crate::engine::signals::Stop;
 use crate::engine::{self, Finished, Setup, lock};
+use crate::history::Record;
 use crate::runtime::docker::Docker;
 use crate::scenario::{Scenario, SecretSource, Secrets};
-use crate::verdict::{self, Report};
+use crate::units::Signal;
+use crate::verdict::{self, compare::Played};
+
+/// A scenario whose turn it is.
+pub(super) struct Turn<'a> {
+    pub(super) args: &'a RunArgs,
+    pub(super) wheel: &'a Wheel,
+    pub(super) scenario: Scenario,
+    pub(super) secrets: Secrets,
+    pub(super) stop: Stop,
+}
+
+/// What is left of one run.
+pub(super) struct Outcome {
+    pub(super) code: u8,
+    /// `None`: it could not even begin.
+    pub(super) played: Option<(Record, Played)>,
+}
+
+impl Outcome {
+    fn not_begun() -> Self {
+        Self {
+            code: code::INCONCLUSIVE,
+            played: None,
+        }
+    }
+}
 
 pub(super) async fn main(args: RunArgs) -> u8 {
     let clock = Clock::start();
@@ -32,11 +60,18 @@ pub(super) async fn main(args: RunArgs) -> u8 {
             }
         }
     }
+    let baseline = match &args.baseline {
+        None => None,
+        Some(dir) => match Baseline::read(dir, &args.margin, &scenarios) {
+            Some(baseline) => Some(baseline),
+            None => return code::USAGE,
+        },
+    };
     let wheel = match Wheel::take(&args) {
         Ok(wheel) => wheel,
         Err(code) => return code,
     };
-    let code = all(&args, &wheel, clock, scenarios, secrets).await;
+    let code = all(&args, &wheel, clock, scenarios, secrets, baseline).await;
     wheel.let_go().await;
     code
 }
@@ -47,6 +82,7 @@ async fn all(
     clock: Clock,
     scenarios: Vec<Scenario>,
     secrets: Vec<Secrets>,
+    baseline: Option<Baseline>,
 ) -> u8 {
     let stop = match Stop::on_signals() {
         Ok(stop) => stop,
@@ -55,8 +91,9 @@ async fn all(
             return code::BUG;
         }
     };
-    let mut connected = match Docker::connect().await {
-        Ok(docker) => Some(docker),
+    // What the first run starts with was had while everything else was made ready.
+    let mut ready = match Docker::connect().await {
+        Ok(docker) => Some((docker, clock)),
         Err(error) => {
             term::error(&error.to_string(), error.hint());
             return code::INCONCLUSIVE;
@@ -68,33 +105,31 @@ async fn all(
     }
     let mut codes = Vec::new();
     let mut runs = Vec::new();
-    for (turn, (scenario, secrets)) in scenarios.into_iter().zip(secrets).enumerate() {
-        if stop.now().signals > 0 {
+    for (scenario, secrets) in scenarios.into_iter().zip(secrets) {
+        if let Some(code) = stopped(&stop) {
+            codes.push(code);
             break;
         }
-        let clock = if turn == 0 { clock } else { Clock::start() };
-        // Each run has a connection of its own: what it makes carries its label.
-        let docker = match connected.take() {
-            Some(docker) => Ok(docker),
-            None => Docker::connect().await,
+        let turn = Turn {
+            args,
+            wheel,
+            scenario,
+            secrets,
+            stop: stop.clone(),
         };
-        codes.push(match docker {
-            Ok(docker) => {
-                let (code, run) =
-                    one(args, wheel, scenario, secrets, docker, clock, stop.clone()).await;
-                runs.extend(run);
-                code
-            }
-            Err(error) => {
-                term::error(&error.to_string(), error.hint());
-                code::INCONCLUSIVE
-            }
-        });
+        codes.push(series::play(&turn, &mut ready, baseline.as_ref(), &mut runs).await);
     }
     if let Err(why) = ci::index(&args.report_dir, &runs) {
         term::error(&why, "each run's own report is written");
     }
     verdict::worst(&codes)
+}
+
+/// Nothing more is begun after a signal; what it makes of the exit code.
+pub(super) fn stopped(stop: &Stop) -> Option<u8> {
+    let urgency = stop.now();
+    let signal = urgency.first.and_then(|name| name.parse::<Signal>().ok());
+    (urgency.signals > 0).then(|| 128 + signal.unwrap_or(Signal::INT).number() as u8)
 }
 
 /// The next run cleans up after the one before, by itself.
@@ -112,21 +147,26 @@ async fn recover_leftovers() -> u8 {
     }
 }
 
-async fn one(
-    args: &RunArgs,
-    wheel: &Wheel,
-    scenario: Scenario,
-    secrets: Secrets,
-    docker: Docker,
-    clock: Clock,
-    stop: Stop,
-) -> (u8, Option<(PathBuf, Report)>) {
-    let seed = args.seed.or(scenario.seed).unwrap_or_else(places::seed);
+/// One run. Each has a connection of its own: what it makes carries its label.
+pub(super) async fn one(
+    turn: &Turn<'_>,
+    seed: u64,
+    report_dir: &Path,
+    ready: &mut Option<(Docker, Clock)>,
+) -> Outcome {
+    let (docker, clock) = match ready.take() {
+        Some(ready) => ready,
+        None => match Docker::connect().await {
+            Ok(docker) => (docker, Clock::start()),
+            Err(error) => {
+                term::error(&error.to_string(), error.hint());
+                return Outcome::not_begun();
+            }
+        },
+    };
     let run = places::run_id();
-    let report_dir = report_dir(&args.report_dir, &scenario, seed);
-    let path = scenario.path.clone();
-    let live = Live::new(term::color(&stderr()), args.quiet, term::width());
-    let hands = wheel.follow(live, clock);
+    let live = Live::new(term::color(&stderr()), turn.args.volume(), term::width());
+    let hands = turn.wheel.follow(live, clock);
     let setup = Setup {
         seed,
         endpoint: docker.endpoint(),
@@ -134,64 +174,67 @@ async fn one(
         run,
         began: clock::wall().to_string(),
         clock,
-        secrets,
+        secrets: turn.secrets.clone(),
         state_dir: places::state_dir(),
         lock_dir: lock::directory(),
-        report_dir: report_dir.clone(),
+        report_dir: report_dir.into(),
         executable: Some(places::executable()),
-        stop,
+        stop: turn.stop.clone(),
         orders: hands.orders,
         observer: hands.observer,
-        scenario,
+        scenario: turn.scenario.clone(),
     };
     let ran = engine::run(setup).await;
     drop(hands.typing);
     match ran {
         Ok(finished) => {
-            wheel.conclude(&finished.record);
-            let judged = verdict::judge(&finished.record);
-            let code = conclude(args, &finished, &judged, &report_dir);
-            if args.github {
-                ci::github(&judged, &path, &report_dir);
+            turn.wheel.conclude(&finished.record);
+            let (code, played) = conclude(&finished, report_dir);
+            if turn.args.github {
+                ci::github(&played.report, &turn.scenario.path, report_dir);
             }
-            (code, Some((report_dir, judged)))
+            let record = finished.record;
+            Outcome {
+                code,
+                played: Some((record, played)),
+            }
         }
         Err(error) => {
-            wheel.give_up(&error.to_string());
+            turn.wheel.give_up(&error.to_string());
             term::error(&error.to_string(), "nothing was done to the system");
-            (code::INCONCLUSIVE, None)
+            Outcome::not_begun()
         }
     }
 }
 
-fn conclude(args: &RunArgs, finished: &Finished, judged: &Report, dir: &Path) -> u8 {
-    let written = report::write(&finished.record, judged, dir);
-    report::print(judged, args.format);
-    term::say(&format!("report: {}", dir.display()));
+fn conclude(finished: &Finished, dir: &Path) -> (u8, Played) {
+    let played = report::played(&finished.record);
+    let judged = played.report.exit_code;
     if let Some(journal) = &finished.journal {
         term::error(
             &format!(
-                "something may have been left behind; the journal {} says what",
+                "something may have been left behind; a second process, the reaper, goes on undoing what the journal {} says",
                 journal.display()
             ),
-            "`chaosrun recover --list` shows it, `chaosrun recover` undoes it",
+            "`chaosrun recover --list` shows what is left, and nothing once the reaper is done; `chaosrun recover` tries again",
         );
     }
-    match (written, finished.journal.is_some()) {
-        (_, true) => verdict::worst(&[judged.exit_code, code::DIRTY]),
-        (Ok(()), false) => judged.exit_code,
+    let written = report::write(&finished.record, &played.report, dir);
+    let code = match (written, finished.journal.is_some()) {
+        (_, true) => verdict::worst(&[judged, code::DIRTY]),
+        (Ok(()), false) => judged,
         (Err(why), false) => {
             term::error(&why, "without its report a run proves nothing");
-            verdict::worst(&[judged.exit_code, code::INCONCLUSIVE])
+            verdict::worst(&[judged, code::INCONCLUSIVE])
         }
-    }
+    };
+    (code, played)
 }
 
-/// `reports/<scenario>/<time>-<seed>`; a second run within the same second gets a number.
-fn report_dir(root: &Path, scenario: &Scenario, seed: u64) -> PathBuf {
-    let stem = format!("{}-{seed}", clock::wall().strftime("%Y%m%dT%H%M%SZ"));
+/// `reports/<scenario>/<stem>`; a second one within the same second gets a number.
+pub(super) fn report_dir(root: &Path, scenario: &Scenario, stem: &str) -> PathBuf {
     let folder = root.join(&scenario.name);
-    let first = folder.join(&stem);
+    let first = folder.join(stem);
     std::iter::once(first)
         .chain((2..).map(|n| folder.join(format!("{stem}-{n}"))))
         .find(|dir| !dir.exists())

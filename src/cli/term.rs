@@ -62,3 +62,19 @@ pub(super) fn width() -> usize {
     .filter(|columns| *columns >= 40)
     .unwrap_or(80)
 }
+
+/// `1 step`, `2 steps`.
+pub(super) fn count(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn one_is_not_many() {
+        assert_eq!(
+            [0, 1, 2].map(|n| super::count(n, "step")),
+            ["0 steps", "1 step", "2 steps"]
+        );
+    }
+}

@@ -1,5 +1,6 @@
 //! What happens when a step's time has come, apart from writing it down: whom it hits, doing it, proving it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use super::undo::{AT_ONCE, LOOK_WITHIN, wait_for};
 use crate::action::{Action, Capability, Change, Subject};
 use crate::history::{Impediment, Proof};
 use crate::inventory::{Instance, Inventory};
-use crate::plan::preview::candidates;
+use crate::plan::preview::{candidates, enough};
 use crate::plan::{list, pick, select};
 use crate::runtime::Runtime;
 use crate::scenario::{Limits, OnEmpty, Pick, Secrets, Step, Target};
@@ -38,6 +39,8 @@ pub(super) struct Question {
     pub secrets: Arc<Secrets>,
     pub target: Target,
     pub limits: Limits,
+    /// What this run has done to containers and not undone, by id: `is paused by step s`.
+    pub held: BTreeMap<String, String>,
     pub seed: u64,
     /// The step's place in the scenario.
     pub step: usize,
@@ -53,7 +56,8 @@ pub(super) async fn resolve(question: Question) -> Result<Vec<Instance>, Miss> {
         OnEmpty::Error => Miss::Impeded(Impediment::Target, why),
     };
     let inventory = refreshed(&**runtime, &question.inventory, target).await;
-    let mut matches = candidates(target, &inventory, &question.limits).map_err(empty)?;
+    let mut matches =
+        candidates(target, &inventory, &question.limits, &question.held).map_err(empty)?;
     if let Some(asked) = &target.role {
         matches = role::filter(&**runtime, asked, matches, &question.secrets)
             .await
@@ -69,13 +73,7 @@ pub(super) async fn resolve(question: Question) -> Result<Vec<Instance>, Miss> {
         }
     }
     let of = matches.len();
-    if let Pick::Count(wanted) = target.pick
-        && of < wanted
-    {
-        // Hitting fewer would be a weaker experiment than the one that was asked for.
-        let why = format!("target {} asks for {wanted}, and {of} match", target.name);
-        return Err(empty(why));
-    }
+    enough(target, of).map_err(empty)?;
     let picked = pick::pick(matches, target.pick, question.seed, question.step);
     if picked.is_empty() {
         return Err(empty(format!(

@@ -182,7 +182,7 @@ impl Run {
             )));
         };
         let named = |why: String| format!("step {}: {why}", step.name);
-        let found = preview::candidates(target, inventory, &self.scenario.limits);
+        let found = preview::candidates(target, inventory, &self.scenario.limits, &BTreeMap::new());
         let found = found.map_err(|why| match target.on_empty {
             OnEmpty::Skip => None,
             OnEmpty::Error => Some(named(why)),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::stream::{self, StreamExt};
 use tokio::time::{sleep, timeout};
 
-use crate::action::{Action, Change, Condition, Subject, Undo};
+use crate::action::{Action, Change, Condition, GONE, Subject, Undo};
 use crate::clock::Clock;
 use crate::history::Proof;
 use crate::inventory::Instance;
@@ -273,7 +273,7 @@ pub async fn wait_for(
     loop {
         let seen = match look(runtime, subject, condition).await {
             Look::Holds(evidence) => return Ok(evidence),
-            Look::Gone => return Err("the container is gone".into()),
+            Look::Gone => return Err(GONE.into()),
             Look::Not(seen) => seen,
         };
         if u128::from(clock.now()) >= within.as_micros() {

@@ -123,6 +123,17 @@ impl Fault {
         }
     }
 
+    /// What its targets certainly are while it is in force, if that keeps other faults off them: `paused`.
+    pub fn takes_down(&self) -> Option<&'static str> {
+        match self {
+            Self::Pause(_) => Some("paused"),
+            Self::Stop(_) => Some("taken down"),
+            // After a crash the restart policy may bring it back at any time.
+            Self::Kill(kill) if kill.deadly && kill.by == By::Engine => Some("taken down"),
+            _ => None,
+        }
+    }
+
     /// For those that may not last: a few words on why.
     pub(crate) fn why_it_cannot_last(&self) -> &'static str {
         match self {
@@ -182,23 +193,10 @@ fn wants_a_start(action: &Action) -> bool {
 }
 
 fn not_running(kind: &str, instance: &Instance) -> String {
-    let state = match instance.state {
-        State::Created => "was created but never started",
-        State::Running => "is running",
-        State::Paused => "is paused",
-        State::Restarting => "is restarting",
-        State::Removing => "is being removed",
-        State::Exited { code } => {
-            return format!(
-                "cannot {kind} {}: it has exited with code {code}; a fault needs a container that runs",
-                instance.identity()
-            );
-        }
-        State::Dead => "is dead",
-    };
     format!(
-        "cannot {kind} {}: it {state}; a fault needs a container that runs",
-        instance.identity()
+        "cannot {kind} {}: it {}; a fault needs a container that runs",
+        instance.identity(),
+        instance.state.phrase()
     )
 }
 

@@ -134,7 +134,8 @@ mod tests {
         assert!(columns.iter().all(|column| column.planned == 4));
         let (first, last) = (columns[0], columns[19]);
         assert_eq!((first.from, last.to), (10_000_000, 90_000_000));
-        assert_eq!((first.p50, first.p95, first.max), (511, 513, 513));
+        assert!((510..=513).contains(&first.p50), "{}", first.p50);
+        assert_eq!((first.p95, first.max), (513, 513));
         assert_eq!(timeline.columns(0, 100_000_000, 1_000).len(), 100);
         assert!(timeline.columns(50, 50, 0).is_empty());
     }

@@ -1,12 +1,12 @@
 //! What a run would do, said before it does anything.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::blast::{self, Hit};
 use super::{pick, select, shared, support};
 use crate::inventory::{Instance, Inventory};
-use crate::scenario::{OnEmpty, Scenario, Slo, Step, Target, Trigger, Window};
+use crate::scenario::{OnEmpty, Pick, Scenario, Slo, Step, Target, Trigger, Window};
 use crate::units::{Rate, format_duration};
 
 /// The whole plan.
@@ -111,7 +111,7 @@ fn preview_step(
     (index, step): (usize, &Step),
     target: &Target,
 ) -> Result<StepPreview, String> {
-    let candidates = candidates(target, inventory, &scenario.limits)?;
+    let candidates = candidates(target, inventory, &scenario.limits, &BTreeMap::new())?;
     let names: Vec<String> = candidates.iter().map(Instance::identity).collect();
     let picked = foresee(
         scenario,
@@ -173,6 +173,9 @@ pub fn foresee(
     candidates: &[Instance],
     ever: &mut BTreeSet<String>,
 ) -> Result<Vec<Instance>, String> {
+    if target.on_empty == OnEmpty::Error {
+        enough(target, candidates.len())?;
+    }
     let picked = pick::pick(candidates.to_vec(), target.pick, seed, index);
     if picked.is_empty() && target.on_empty == OnEmpty::Error {
         let (name, of) = (&target.name, candidates.len());
@@ -203,7 +206,22 @@ pub fn foresee(
     Ok(picked)
 }
 
-/// Running containers that the target's selectors match and that may be touched.
+/// Are these as many as the target asks for? Hitting fewer would be a weaker experiment than the one that was asked for.
+///
+/// # Errors
+/// They are not.
+pub fn enough(target: &Target, matches: usize) -> Result<(), String> {
+    match target.pick {
+        Pick::Count(wanted) if matches < wanted => Err(format!(
+            "target {} asks for {wanted}, and {matches} match",
+            target.name
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Running containers that the target's selectors match and that may be touched. `held` says of those that do not run what
+/// this run has done to them, by id: `is paused by step s`.
 ///
 /// # Errors
 /// There is none: what there is instead.
@@ -211,6 +229,7 @@ pub fn candidates(
     target: &Target,
     inventory: &Inventory,
     limits: &crate::scenario::Limits,
+    held: &BTreeMap<String, String>,
 ) -> Result<Vec<Instance>, String> {
     let matching: Vec<&Instance> = inventory
         .instances
@@ -242,7 +261,15 @@ pub fn candidates(
             "target {} matches {n}, and all of them are protected",
             target.name
         ),
-        (_, n) => format!("target {} matches {n}, and none of them runs", target.name),
+        (_, n) => format!(
+            "target {} matches {n}, and none of them runs ({})",
+            target.name,
+            super::list(allowed.iter().map(|one| {
+                let state = held.get(&one.id).cloned();
+                let state = state.unwrap_or_else(|| one.state.phrase());
+                format!("{} {state}", one.identity())
+            }))
+        ),
     })
 }
 

@@ -2,17 +2,24 @@
 
 use std::fmt::Write as _;
 
+use serde::Serialize;
+
 use super::text::steers;
 use crate::verdict::Report;
 
 pub(super) fn render(report: &Report) -> String {
+    pretty(report)
+}
+
+/// A report of any kind as JSON that people can read, too.
+pub fn pretty(report: &impl Serialize) -> String {
     // Every key is a string: nothing in a report can fail to be written.
     let json = serde_json::to_string_pretty(report).unwrap_or_default();
     escaped(json) + "\n"
 }
 
-/// The report as JSON on one line, without a line break.
-pub fn line(report: &Report) -> String {
+/// A report of any kind as JSON on one line, without a line break.
+pub fn line(report: &impl Serialize) -> String {
     escaped(serde_json::to_string(report).unwrap_or_default())
 }
 

@@ -132,7 +132,7 @@ fn table(out: &mut String, title: &str, header: &[&str], rows: impl Iterator<Ite
 fn plots(out: &mut String, record: &Record) {
     for probe in record.probes.iter().take(MOST_PLOTS) {
         *out += &format!("\n**{}**\n\n```text\n", cell(&probe.name));
-        for line in spark::lines(record, probe) {
+        for line in spark::lines(record, probe, spark::WIDTH) {
             *out += &(line.replace('`', "'") + "\n");
         }
         *out += "```\n";

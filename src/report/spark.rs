@@ -7,16 +7,18 @@ use crate::history::{Point, ProbeRecord, Record};
 use crate::units::Micros;
 
 const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-/// In columns.
-const WIDTH: usize = 60;
+/// In columns, where nobody says how many there are.
+pub(super) const WIDTH: usize = 60;
+/// Of all that stands before and behind the blocks.
+const BESIDE: usize = MOST_NAME + 1 + " up to 999.9ms".len();
 /// So many faults get a line each; the rest share the last.
 const MOST_FAULTS: usize = 5;
 const MOST_NAME: usize = 12;
 
 /// Lines of equal indentation, the first with the axis of time.
-pub(super) fn lines(record: &Record, probe: &ProbeRecord) -> Vec<String> {
+pub(super) fn lines(record: &Record, probe: &ProbeRecord, width: usize) -> Vec<String> {
     let axis = Axis::of(record);
-    let columns = columns(probe, axis);
+    let columns = columns(probe, axis, width);
     let highest = probe.timeline.points().iter().map(|point| point.p99).max();
     let lowest = probe.timeline.points().iter().map(|point| point.p50).min();
     let (low, high) = (lowest.unwrap_or(0), highest.unwrap_or(0));
@@ -25,23 +27,28 @@ pub(super) fn lines(record: &Record, probe: &ProbeRecord) -> Vec<String> {
     });
     let latency = row(&columns, |point| height(point.p99, low, high));
     let mut lines = vec![
-        line("", &ends(axis)),
+        line("", &ends(axis, width)),
         line("success", &success),
         line(
             "p99",
             &format!("{latency} up to {}", milliseconds(high as f64 / 1e3)),
         ),
     ];
-    lines.extend(faults(record, axis));
+    lines.extend(faults(record, axis, width));
     lines
 }
 
-fn columns(probe: &ProbeRecord, axis: Axis) -> Vec<Option<Point>> {
-    let mut columns = vec![None; WIDTH];
-    for point in probe.timeline.columns(axis.from, axis.to, WIDTH as u64) {
+/// So many columns of blocks fit where there are so many in all.
+pub(super) fn room(width: usize) -> usize {
+    width.saturating_sub(BESIDE).clamp(10, 300)
+}
+
+fn columns(probe: &ProbeRecord, axis: Axis, width: usize) -> Vec<Option<Point>> {
+    let mut columns = vec![None; width];
+    for point in probe.timeline.columns(axis.from, axis.to, width as u64) {
         // Where there are fewer points than columns, each fills what it covers.
-        let (from, to) = (place(axis, point.from), place(axis, point.to));
-        for column in &mut columns[from..to.max(from + 1).min(WIDTH)] {
+        let (from, to) = (place(axis, point.from, width), place(axis, point.to, width));
+        for column in &mut columns[from..to.max(from + 1).min(width)] {
             if point.planned > 0 {
                 *column = Some(point);
             }
@@ -50,10 +57,10 @@ fn columns(probe: &ProbeRecord, axis: Axis) -> Vec<Option<Point>> {
     columns
 }
 
-fn place(axis: Axis, at: Micros) -> usize {
+fn place(axis: Axis, at: Micros, width: usize) -> usize {
     let along = at.clamp(axis.from, axis.to) - axis.from;
     let share = along as f64 / (axis.to - axis.from) as f64;
-    ((share * WIDTH as f64) as usize).min(WIDTH - 1)
+    ((share * width as f64) as usize).min(width - 1)
 }
 
 fn row(columns: &[Option<Point>], of: impl Fn(&Point) -> f64) -> String {
@@ -76,7 +83,7 @@ fn height(us: Micros, low: Micros, high: Micros) -> f64 {
     ((log(us) - log(low)) / span).clamp(0.0, 1.0)
 }
 
-fn faults(record: &Record, axis: Axis) -> Vec<String> {
+fn faults(record: &Record, axis: Axis, width: usize) -> Vec<String> {
     let injected: Vec<_> = record
         .steps
         .iter()
@@ -90,7 +97,7 @@ fn faults(record: &Record, axis: Axis) -> Vec<String> {
     let mut rows = Vec::new();
     for (index, step) in injected.iter().enumerate() {
         if index <= own && rows.len() <= own {
-            rows.push((step.name.clone(), vec![' '; WIDTH]));
+            rows.push((step.name.clone(), vec![' '; width]));
         }
         let Some((name, row)) = rows.last_mut() else {
             continue;
@@ -100,19 +107,19 @@ fn faults(record: &Record, axis: Axis) -> Vec<String> {
         }
         let from = step.injecting.unwrap_or(axis.from);
         let to = step.reverted.as_ref().map_or(axis.to, |(at, _)| *at);
-        row[place(axis, from)..=place(axis, to.max(from))].fill('▒');
+        row[place(axis, from, width)..=place(axis, to.max(from), width)].fill('▒');
     }
     rows.iter()
         .map(|(name, row)| line(name, &row.iter().collect::<String>()))
         .collect()
 }
 
-fn ends(axis: Axis) -> String {
+fn ends(axis: Axis, width: usize) -> String {
     let at = |us: Micros| format!("+{}", milliseconds(us as f64 / 1e3));
     let (from, to) = (at(axis.from), at(axis.to));
     format!(
         "{from}{to:>width$}",
-        width = WIDTH.saturating_sub(from.len())
+        width = width.saturating_sub(from.len())
     )
 }
 

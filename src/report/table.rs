@@ -11,10 +11,7 @@ const NARROWEST: usize = 40;
 
 /// The report as text of at most `width` columns (a word that is longer gets broken).
 pub fn render(report: &Report, width: usize, color: bool) -> String {
-    let view = View {
-        width: width.clamp(NARROWEST, 400),
-        color,
-    };
+    let view = View::new(width, color);
     let mut parts = vec![view.head(report)];
     parts.extend(view.section("SLOs", slo_table(report, view)));
     parts.extend(view.section("Steps", step_table(report, view)));
@@ -25,21 +22,22 @@ pub fn render(report: &Report, width: usize, color: bool) -> String {
     out
 }
 
+/// A terminal of so many columns.
 #[derive(Clone, Copy)]
-struct View {
+pub(super) struct View {
     width: usize,
     color: bool,
 }
 
 impl View {
+    pub(super) fn new(width: usize, color: bool) -> Self {
+        let width = width.clamp(NARROWEST, 400);
+        Self { width, color }
+    }
+
     fn head(self, report: &Report) -> String {
         let name = words::name(report);
-        let word = report.verdict.word().to_uppercase();
-        let word = if self.color {
-            format!("\x1b[1;{}m{word}\x1b[0m", ansi(report.verdict))
-        } else {
-            word
-        };
+        let word = self.word(report.verdict.word(), ansi(report.verdict));
         let mut out = format!("{word}  {name} (seed {})\n", report.seed);
         if report.reasons.is_empty() {
             let text = report.summary.split_once(": ").map_or("", |(_, text)| text);
@@ -51,7 +49,17 @@ impl View {
         out
     }
 
-    fn section(self, title: &str, table: Option<Table>) -> Option<String> {
+    /// What it all comes to, loud.
+    pub(super) fn word(self, word: &str, ansi: u8) -> String {
+        let word = word.to_uppercase();
+        if self.color {
+            format!("\x1b[1;{ansi}m{word}\x1b[0m")
+        } else {
+            word
+        }
+    }
+
+    pub(super) fn section(self, title: &str, table: Option<Table>) -> Option<String> {
         let table = table?;
         let title = if self.color {
             format!("\x1b[1m{title}\x1b[0m")
@@ -63,7 +71,7 @@ impl View {
     }
 
     /// Words broken into lines, the first with the mark, the others indented as far.
-    fn wrapped(self, mark: &str, text: &str) -> String {
+    pub(super) fn wrapped(self, mark: &str, text: &str) -> String {
         let mut out = String::new();
         let mut line = format!("  {mark}");
         let indent = line.chars().count();
@@ -84,7 +92,7 @@ impl View {
         out + &line + "\n"
     }
 
-    fn table<const N: usize>(self, header: [&str; N], right: &[usize]) -> Table {
+    pub(super) fn table<const N: usize>(self, header: [&str; N], right: &[usize]) -> Table {
         let mut table = Table::new();
         table
             .load_style(presets::NOTHING)
@@ -109,7 +117,7 @@ impl View {
         table
     }
 
-    fn cell(self, text: &str, color: Option<Color>) -> Cell {
+    pub(super) fn cell(self, text: &str, color: Option<Color>) -> Cell {
         let cell = Cell::new(plain(text));
         match color {
             Some(color) if self.color => cell.fg(color),
@@ -151,13 +159,19 @@ fn step_table(report: &Report, view: View) -> Option<Table> {
     ];
     let mut table = view.table(header, &[3]);
     for step in &report.steps {
-        let (effect, proven) = words::effect(step);
+        let (mut effect, proven) = words::effect(step);
+        if let (Some(true), Some(from), Some(to)) = (proven, step.injecting_ms, step.injected_ms) {
+            effect.push_str(&format!(" in {}", words::milliseconds(to - from)));
+        }
+        if step.reapplied > 0 {
+            effect.push_str(&format!(", re-applied {} ×", step.reapplied));
+        }
         let (revert, verified) = words::revert(step);
         table.add_row([
             view.cell(&step.name, None),
             view.cell(&step.fault, None),
             view.cell(&step.instances.join(", "), None),
-            view.cell(&words::or_none(step.injected_ms.map(words::at)), None),
+            view.cell(&words::or_none(step.injecting_ms.map(words::at)), None),
             view.cell(&effect, Some(tone(proven, Color::Yellow))),
             view.cell(&words::recovery(&step.recovery_ms, step), None),
             view.cell(&revert, Some(tone(verified, Color::DarkGrey))),
@@ -216,7 +230,7 @@ fn hand_table(report: &Report, view: View) -> Option<Table> {
     (!rows.is_empty()).then_some(table)
 }
 
-fn ansi(verdict: Verdict) -> u8 {
+pub(super) fn ansi(verdict: Verdict) -> u8 {
     match verdict {
         Verdict::Passed => 32,
         Verdict::Inconclusive | Verdict::Aborted | Verdict::Interrupted => 33,

@@ -1,6 +1,7 @@
 //! How a report's values are written, the same in every format.
 
 use super::text::plain;
+use crate::action::GONE;
 use crate::scenario::Metric;
 pub(super) use crate::verdict::milliseconds;
 use crate::verdict::{CommandRow, NoteRow, ProbeRow, RecoveryRow, SloRow, StepRow, amount, ranked};
@@ -62,6 +63,9 @@ pub(super) fn effect(step: &StepRow) -> (String, Option<bool>) {
 
 pub(super) fn revert(step: &StepRow) -> (String, Option<bool>) {
     match (&step.revert, step.injecting_ms) {
+        (Some(revert), _) if revert.verified && revert.gone => {
+            (format!("nothing left to undo: {GONE}"), None)
+        }
         (Some(revert), _) if revert.verified => ("verified".into(), Some(true)),
         (None, None) => (NONE.into(), None),
         _ => ("NOT VERIFIED".into(), Some(false)),

@@ -69,6 +69,11 @@ impl<'a> Cursor<'a> {
         })
     }
 
+    /// The keys that were looked for, in that order.
+    pub(crate) fn asked(&self) -> &[&'static str] {
+        &self.asked
+    }
+
     fn peek(&self, key: &str) -> Option<Entry<'a>> {
         let (key, value) = self.table.get_key_value(key)?;
         Some(Entry {

@@ -15,6 +15,7 @@ pub(crate) mod placeholder;
 mod probe;
 mod problem;
 mod role;
+mod schema;
 mod sheet;
 mod slo;
 mod step;
@@ -36,14 +37,20 @@ use toml::de::DeTable;
 use cursor::Cursor;
 use entry::Entry;
 use hint::quote;
+pub(crate) use hint::{did_you_mean, either};
 use sheet::Sheet;
 
 pub use model::*;
+pub use probe::KINDS as PROBE_KINDS;
 pub use problem::{Problem, Problems};
+pub use schema::{Describe, schema};
 pub use template::{Bindings, Part, Secrets, Template};
 
 /// Of a scenario's file, in bytes.
 const MAX_SOURCE: usize = 1 << 20;
+
+/// Of a scenario's runs in a series.
+pub const MAX_REPEAT: u32 = 1000;
 
 /// What a scenario's variables can take their values from, beside the file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -86,11 +93,12 @@ fn read<'a>(
     let secrets = vars::read_secrets(&mut root);
     let title = root.word("title");
     let seed = root.get("seed");
+    let repeat = root.get("repeat");
     let system = system::read(&mut root);
     let timing = timing::read(&mut root);
     let targets = target::read_all(&mut root);
     let probes = probe::read_all(&mut root);
-    let steps = step::read_all(&mut root);
+    let steps = step::read_all(&mut root, &targets);
     let slos = slo::read_all(&mut root, &probes, &timing);
     let guards = guard::read_all(&mut root, &probes);
     let limits = limits::read(&mut root);
@@ -103,6 +111,9 @@ fn read<'a>(
         vars,
         title,
         seed: seed.and_then(|seed| seed.number(0..=u64::MAX)),
+        repeat: repeat
+            .and_then(|repeat| repeat.number(1..=MAX_REPEAT.into()))
+            .and_then(|repeat| u32::try_from(repeat).ok()),
         system,
         timing,
         secrets,

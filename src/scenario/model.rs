@@ -23,6 +23,8 @@ pub struct Scenario {
     pub vars: BTreeMap<String, String>,
     pub title: Option<String>,
     pub seed: Option<u64>,
+    /// So many runs give one verdict.
+    pub repeat: Option<u32>,
     pub system: System,
     pub timing: Timing,
     /// Names of secrets and where each comes from; values are read when the run starts and held nowhere else.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::cursor::Cursor;
 use super::entry::Entry;
 use super::hint::{did_you_mean, either, quote};
-use super::model::{Step, Trigger};
+use super::model::{Step, Target, Trigger};
 use super::problem::{Problem, line_of};
 use super::slo::WINDOWS;
 use super::timeline;
@@ -27,7 +27,7 @@ pub(super) struct Draft {
     pub(super) fault_place: Range<usize>,
 }
 
-pub(super) fn read_all(root: &mut Cursor<'_>) -> Vec<Step> {
+pub(super) fn read_all(root: &mut Cursor<'_>, targets: &[Target]) -> Vec<Step> {
     let section = root.get("steps");
     let tables = section
         .map(|section| section.items("[[steps]]"))
@@ -37,7 +37,7 @@ pub(super) fn read_all(root: &mut Cursor<'_>) -> Vec<Step> {
         .enumerate()
         .filter_map(|(index, entry)| read(entry, index + 1))
         .collect();
-    timeline::check(root.sheet, &drafts);
+    timeline::check(root.sheet, &drafts, targets);
     *root.sheet.steps.borrow_mut() = drafts.iter().map(|draft| draft.name.clone()).collect();
     drafts
         .into_iter()

@@ -9,7 +9,8 @@ use super::model::{OnEmpty, Pick, Selector, Target};
 use super::role;
 use crate::units::Share;
 
-const SELECTORS: &[&str] = &["service", "container", "name", "label", "image", "project"];
+pub(super) const SELECTORS: &[&str] =
+    &["service", "container", "name", "label", "image", "project"];
 
 pub(super) fn read_all(root: &mut Cursor<'_>) -> Vec<Target> {
     let section = root.get("targets");

@@ -3,16 +3,18 @@
 use std::time::Duration;
 
 use super::hint::{did_you_mean, either, quote};
-use super::model::Trigger;
+use super::model::{OnEmpty, Pick, Selector, Target, Trigger};
 use super::problem::Problem;
 use super::sheet::Sheet;
 use super::step::Draft;
+use crate::fault::Fault;
 
-pub(super) fn check(sheet: &Sheet<'_>, drafts: &[Draft]) {
+pub(super) fn check(sheet: &Sheet<'_>, drafts: &[Draft], targets: &[Target]) {
     check_names(sheet, drafts);
     check_after(sheet, drafts);
     check_cycles(sheet, drafts);
     check_overlaps(sheet, drafts);
+    check_taken_down(sheet, drafts, targets);
 }
 
 fn check_names(sheet: &Sheet<'_>, drafts: &[Draft]) {
@@ -176,6 +178,64 @@ fn check_overlaps(sheet: &Sheet<'_>, drafts: &[Draft]) {
     }
 }
 
+/// A step cannot hit whom an earlier one certainly holds paused or down at that time.
+fn check_taken_down(sheet: &Sheet<'_>, drafts: &[Draft], targets: &[Target]) {
+    let spans = spans(drafts);
+    let target = |fault: &Fault| targets.iter().find(|target| target.name == fault.target());
+    for (index, draft) in drafts.iter().enumerate() {
+        let (Some(fault), Some((starts, _))) = (&draft.fault, spans[index]) else {
+            continue;
+        };
+        let held = drafts.iter().zip(&spans).find_map(|(other, span)| {
+            let (first, (from, to)) = (other.fault.as_ref()?, (*span)?);
+            let state = first.takes_down()?;
+            let lasts = !first.may_last() || starts < to;
+            let both = first.kind() != fault.kind() || !first.may_last();
+            let covers = hits_all_of(target(first)?, target(fault)?);
+            (from < starts && lasts && both && covers).then_some((other, first, state))
+        });
+        let Some((other, first, state)) = held else {
+            continue;
+        };
+        sheet.report(
+            Problem::new(
+                draft.fault_place.clone(),
+                format!(
+                    "target {} is {state} by step {} when step {} starts",
+                    quote(fault.target()),
+                    quote(&other.name),
+                    quote(&draft.name)
+                ),
+            )
+            .expected("a fault needs a container that runs")
+            .also(other.fault_place.clone(), format!("{state} here"))
+            .hint(if first.may_last() {
+                format!("start it `after = \"{}\"`", other.name)
+            } else {
+                format!(
+                    "nothing brings it back: start it before {}",
+                    quote(&other.name)
+                )
+            }),
+        );
+    }
+}
+
+/// Does the first certainly hit everyone whom the second could?
+fn hits_all_of(first: &Target, second: &Target) -> bool {
+    let alone = |target: &Target| {
+        target.select.iter().find_map(|selector| match selector {
+            Selector::Container(name) => Some(name.clone()),
+            _ => None,
+        })
+    };
+    let one = alone(first);
+    let everyone = first.pick == Pick::All || (one.is_some() && first.pick == Pick::One);
+    let same = first.name == second.name
+        || (one.is_some() && one == alone(second) && first.select.len() == 1);
+    first.role.is_none() && everyone && same && second.on_empty == OnEmpty::Error
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -239,7 +299,7 @@ mod tests {
             wrong(
                 "[[steps]]\nname = \"all\"\nat = \"1s\"\nafter = \"x\"\nfor = \"1s\"\nfault.restart = { target = \"t\" }\n\
                  [[steps]]\nname = \"x\"\nwhen = { probe = \"p\", steady = \"1m\" }\nfault.pause = { target = \"t\" }\n\
-                 [[steps]]\nname = \"x\"\nfor = \"1s\"\nfault.kill = { target = \"t\", restore = \"none\" }\n\
+                 [[steps]]\nname = \"x\"\nfor = \"1s\"\nfault.kill = { target = \"t\", by = \"crash\", restore = \"none\" }\n\
                  [[steps]]\nfault.delay = { target = \"t\" }\n\
                  [[steps]]\nfault.puase = { target = \"t\" }\n\
                  [[steps]]\nat = \"9s\"\nfault.kill = { target = \"t\" }\nfault.stop = { target = \"t\" }\n\
@@ -276,9 +336,65 @@ mod tests {
         for fine in [
             "at = \"5s\"\nfault.pause = { target = \"t\" }",
             "after = \"a\"\nfault.pause = { target = \"t\" }",
-            "at = \"4s\"\nfault.stop = { target = \"t\" }",
+            "at = \"5s\"\nfault.stop = { target = \"t\" }",
         ] {
             assert_eq!(steps(&two(fine)).len(), 2);
+        }
+    }
+
+    #[test]
+    fn what_is_certainly_paused_or_down_cannot_be_hit() {
+        const MORE: &str = "[targets.c]\ncontainer = \"c\"\n[targets.same]\ncontainer = \"c\"\n\
+            [targets.all]\nservice = \"s\"\npick = \"all\"\n[targets.some]\nservice = \"s\"\npick = \"one\"\n[targets.skip]\ncontainer = \"c\"\non_empty = \"skip\"\n";
+        let two = |first: &str, second: &str| {
+            format!(
+                "{MORE}[[steps]]\nname = \"a\"\nat = \"1s\"\n{first}\n[[steps]]\nname = \"b\"\n{second}\n"
+            )
+        };
+        let pause = "for = \"4s\"\nfault.pause = { target = \"c\" }";
+        let stop = "at = \"4s\"\nfault.stop = { target = \"same\" }";
+        let why = |state: &str, target: &str, hint: &str| {
+            format!(
+                "target `{target}` is {state} by step `a` when step `b` starts [a fault needs a container that runs] ({hint})"
+            )
+        };
+        let later = "start it `after = \"a\"`";
+        for (first, second, expected) in [
+            (pause, stop, why("paused", "same", later)),
+            (
+                "fault.stop = { target = \"all\" }",
+                "at = \"3s\"\nfault.disconnect = { target = \"all\" }",
+                why("taken down", "all", later),
+            ),
+            (
+                "fault.kill = { target = \"c\", restore = \"none\" }",
+                "at = \"1m\"\nfault.pause = { target = \"c\" }",
+                why(
+                    "taken down",
+                    "c",
+                    "nothing brings it back: start it before `a`",
+                ),
+            ),
+        ] {
+            let found = wrong(&two(first, second));
+            assert_eq!(found.len(), 1, "{found:?}");
+            assert!(found[0].ends_with(&expected), "{found:?}");
+        }
+        for (first, second) in [
+            (pause, "at = \"5s\"\nfault.stop = { target = \"same\" }"),
+            (pause, "at = \"4s\"\nfault.stop = { target = \"skip\" }"),
+            (pause, "at = \"4s\"\nfault.stop = { target = \"all\" }"),
+            ("fault.disconnect = { target = \"c\" }", stop),
+            (
+                "fault.kill = { target = \"c\", by = \"crash\" }",
+                "at = \"3s\"\nfault.pause = { target = \"c\" }",
+            ),
+            (
+                "fault.pause = { target = \"some\" }",
+                "at = \"3s\"\nfault.stop = { target = \"some\" }",
+            ),
+        ] {
+            assert_eq!(steps(&two(first, second)).len(), 2);
         }
     }
 }

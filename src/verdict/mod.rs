@@ -4,6 +4,7 @@
 //! numbers, and the heaviest finding decides.
 
 mod baseline;
+pub mod compare;
 mod finding;
 mod measure;
 mod objective;
@@ -11,6 +12,7 @@ mod prober;
 mod recovery;
 mod report;
 mod rows;
+mod series;
 mod slo;
 mod steered;
 mod window;
@@ -19,6 +21,7 @@ pub use baseline::unhealthy;
 pub use measure::measure;
 pub use objective::{amount, during, holds, milliseconds, name, phrase};
 pub use report::*;
+pub use series::{RunRow, SERIES_VERSION, Series, SeriesRow, series};
 pub use slo::ranked;
 pub use steered::in_words as steering_in_words;
 pub use window::{Range, range};

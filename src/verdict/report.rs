@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::inventory::EngineFacts;
@@ -11,7 +12,7 @@ use crate::inventory::EngineFacts;
 /// Of `report.json`.
 pub const REPORT_VERSION: u32 = 1;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// Every SLO held, and everything that could have made this a false claim was ruled out.
@@ -27,7 +28,7 @@ pub enum Verdict {
     Dirty,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Report {
     pub version: u32,
     pub scenario: String,
@@ -74,7 +75,7 @@ pub struct Report {
     pub torn: bool,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct InstanceRow {
     pub name: String,
     pub id: String,
@@ -83,23 +84,25 @@ pub struct InstanceRow {
     pub service: Option<String>,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PhaseRow {
     pub name: String,
     pub start_ms: f64,
     pub end_ms: f64,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StepRow {
     pub name: String,
     pub fault: String,
     pub target: String,
     pub hold_ms: f64,
     pub instances: Vec<String>,
-    /// When its window began; recovery counts from here.
+    /// When it was injected: its window begins, and recovery counts from here.
+    #[serde(rename = "injected_ms")]
     pub injecting_ms: Option<f64>,
-    /// When all of it was in force.
+    /// When all of it was seen to be in force, or not to be.
+    #[serde(rename = "proven_ms")]
     pub injected_ms: Option<f64>,
     pub reverting_ms: Option<f64>,
     pub reverted_ms: Option<f64>,
@@ -117,26 +120,29 @@ pub struct StepRow {
     pub line: usize,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Proven {
     pub proven: bool,
     pub evidence: String,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Checked {
     pub verified: bool,
     pub evidence: String,
+    /// A container is no more: there was nothing left to undo on it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub gone: bool,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SkipRow {
     pub why: String,
     pub by_choice: bool,
 }
 
 /// `[last bad, first good]`; the second is `null` if it never came back in the time, the whole is `null` if it was never bad.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RecoveryRow {
     pub from_injection: Option<(f64, Option<f64>)>,
     /// Also `null` if it was good again before the revert.
@@ -145,7 +151,7 @@ pub struct RecoveryRow {
     pub first_bad: Option<f64>,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SloRow {
     pub probe: String,
     /// The window, or the step's name.
@@ -172,7 +178,7 @@ pub struct SloRow {
     pub line: usize,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ProbeRow {
     pub name: String,
     pub kind: String,
@@ -189,7 +195,7 @@ pub struct ProbeRow {
     pub phases: Vec<ProbePhaseRow>,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ProbePhaseRow {
     pub phase: String,
     pub planned: u64,
@@ -198,7 +204,7 @@ pub struct ProbePhaseRow {
     pub latency_ms: Option<LatencyRow>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LatencyRow {
     pub p50: f64,
     pub p90: f64,
@@ -208,7 +214,7 @@ pub struct LatencyRow {
     pub max: f64,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct GuardRow {
     pub probe: String,
     pub metric: String,
@@ -218,7 +224,7 @@ pub struct GuardRow {
     pub measured: Option<f64>,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DifferenceRow {
     pub instance: String,
     pub id: String,
@@ -227,7 +233,7 @@ pub struct DifferenceRow {
     pub what: String,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct EventRow {
     pub at_ms: f64,
     pub instance: String,
@@ -235,7 +241,7 @@ pub struct EventRow {
     pub what: String,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RoleRow {
     pub at_ms: f64,
     pub target: String,
@@ -245,13 +251,13 @@ pub struct RoleRow {
     pub held: bool,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TextRow {
     pub at_ms: f64,
     pub text: String,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct NoteRow {
     pub at_ms: f64,
     /// Where a person wrote it; without it, it is chaosrun's own.
@@ -260,7 +266,7 @@ pub struct NoteRow {
     pub text: String,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CommandRow {
     pub at_ms: f64,
     /// Where it was given.
@@ -269,7 +275,7 @@ pub struct CommandRow {
     pub what: String,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ImpedimentRow {
     pub at_ms: f64,
     pub what: crate::history::Impediment,

@@ -9,6 +9,7 @@ use super::report::{
     ProbePhaseRow, ProbeRow, Proven, RoleRow, SkipRow, StepRow, TextRow,
 };
 use super::window;
+use crate::action::GONE;
 use crate::history::{Kept, Latencies, Phase, ProbeRecord, Proof, Record, RoleChange, StepRecord};
 use crate::scenario::Window;
 use crate::units::Micros;
@@ -82,6 +83,7 @@ fn step(record: &Record, step: &StepRecord) -> StepRow {
 
 pub(super) fn checked(proof: &Proof) -> Checked {
     Checked {
+        gone: proof.evidence.contains(GONE),
         verified: proof.holds,
         evidence: proof.evidence.clone(),
     }

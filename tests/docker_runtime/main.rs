@@ -6,6 +6,8 @@
 
 mod agent;
 mod changes;
+#[path = "../support/client.rs"]
+mod client;
 mod compose;
 mod connecting;
 mod exec;

@@ -10,6 +10,8 @@ use chaosrun::inventory::Instance;
 use chaosrun::runtime::docker::Docker;
 use chaosrun::runtime::{Made, Result, Runtime as _};
 
+use crate::client::Client;
+
 static STAGES: AtomicU32 = AtomicU32::new(0);
 
 /// Everything that it makes carries its name as a label.
@@ -32,27 +34,8 @@ impl Stage {
             .spawn()
             .unwrap();
         let stage = Self { name, chaosrun };
-        stage.import();
+        Client::default().import(&stage.name);
         stage
-    }
-
-    fn import(&self) {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("rootfs.tar");
-        let mut tar = tar::Builder::new(std::fs::File::create(&path).unwrap());
-        let mut busybox = std::fs::File::open("/bin/busybox")
-            .or_else(|_| std::fs::File::open("/usr/bin/busybox"))
-            .expect("`apt-get install busybox-static`");
-        tar.append_file("bin/busybox", &mut busybox).unwrap();
-        for applet in ["sh", "sleep", "cat", "true", "false", "echo", "head"] {
-            let mut header = tar::Header::new_gnu();
-            header.set_entry_type(tar::EntryType::Symlink);
-            header.set_size(0);
-            tar.append_link(&mut header, format!("bin/{applet}"), "busybox")
-                .unwrap();
-        }
-        tar.into_inner().unwrap();
-        docker(["import", path.to_str().unwrap(), &self.name]);
     }
 
     /// The process whose executable the agent image is made of.
@@ -122,52 +105,24 @@ impl Stage {
         .map(str::to_owned)
         .collect()
     }
-
-    fn clear(&self, label: &str) {
-        let filter = format!("label={label}");
-        for (list, remove) in [
-            (vec!["ps", "-aq"], vec!["rm", "-fv"]),
-            (vec!["network", "ls", "-q"], vec!["network", "rm"]),
-            (vec!["volume", "ls", "-q"], vec!["volume", "rm", "-f"]),
-            (vec!["images", "-q"], vec!["rmi", "-f"]),
-        ] {
-            let listed = quiet(list.into_iter().chain(["--filter", &filter]));
-            if let Some(ids) = listed.filter(|ids| !ids.is_empty()) {
-                quiet(remove.into_iter().chain(ids.split_whitespace()));
-            }
-        }
-    }
 }
 
 impl Drop for Stage {
     fn drop(&mut self) {
         self.chaosrun.kill().ok();
         self.chaosrun.wait().ok();
-        self.clear(&format!("dockertest={}", self.name));
-        self.clear(&format!("chaosrun={}", self.name));
-        self.clear(&format!("com.docker.compose.project={}", self.name));
-        quiet(["rmi", "-f", &self.name]);
-        quiet(["rmi", "-f", &format!("{}_built", self.name)]);
+        let client = Client::default();
+        for label in ["dockertest", "chaosrun", "com.docker.compose.project"] {
+            client.clear(&format!("{label}={}", self.name), true);
+        }
+        client.try_docker(["rmi", "-f", &self.name]);
+        client.try_docker(["rmi", "-f", &format!("{}_built", self.name)]);
     }
 }
 
 /// What `docker …` prints.
-///
-/// # Panics
-/// With the client's own words, if it fails.
 pub(crate) fn docker<'a>(args: impl IntoIterator<Item = &'a str>) -> String {
-    let args: Vec<_> = args.into_iter().collect();
-    let output = Command::new("docker").args(&args).output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "docker {args:?}: {said}");
-    String::from_utf8_lossy(&output.stdout).trim().to_owned()
-}
-
-/// The same, where failing does not matter.
-fn quiet<'a>(args: impl IntoIterator<Item = &'a str>) -> Option<String> {
-    let output = Command::new("docker").args(args).output().ok()?;
-    let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-    output.status.success().then_some(text)
+    Client::default().docker(args)
 }
 
 /// One field of `docker inspect`, as a Go template has it.

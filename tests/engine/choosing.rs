@@ -1,8 +1,9 @@
 //! Whom a step hits, and whom it must not.
 
 use chaosrun::inventory::{Instance, PROTECT_LABEL};
-use chaosrun::runtime::Output;
+use chaosrun::plan::preview::preview;
 use chaosrun::runtime::memory::instance;
+use chaosrun::runtime::{Output, Runtime, Scope};
 
 use crate::stage::{BASE, Stage, after, pause_a, stage, stage_of, step};
 
@@ -37,6 +38,40 @@ async fn a_target_that_matches_none_stops_the_run_unless_it_may_be_skipped() {
     let outcome = stage.run(&skip).await;
     outcome.passes();
     assert!(outcome.report.steps[0].skipped.as_ref().unwrap().by_choice);
+    assert_eq!(stage.log(), ["pause a", "unpause a"]);
+}
+
+/// Before the baseline, as `plan` says it.
+#[tokio::test(start_paused = true)]
+async fn fewer_matches_than_are_asked_for_are_a_problem_of_the_plan() {
+    for (pick, problems) in [
+        (
+            "pick = 6",
+            vec!["step s0: target node asks for 6, and 5 match"],
+        ),
+        ("pick = 5", vec![]),
+        ("pick = 6\non_empty = \"skip\"", vec![]),
+    ] {
+        let (stage, steps) = nodes(pick, "", &["pause"]);
+        let scenario = crate::stage::checked(&format!("{BASE}{steps}"));
+        let world = stage.engine.inventory(&Scope::Engine).await.unwrap();
+        assert_eq!(preview(&scenario, &world, 1).problems, problems);
+    }
+    let (stage, steps) = nodes("pick = 6", "", &["pause"]);
+    let outcome = stage.run(&steps).await;
+    outcome.is(3, "step s0: target node asks for 6, and 5 match");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_target_that_another_step_holds_is_said_to_be() {
+    let stage = stage();
+    // By its name's pattern: that both mean the same container is not known before.
+    let again = "[targets.x]\nname = \"^a\"\n[[steps]]\nname = \"t\"\nat = \"2s\"\nfault.stop = { target = \"x\" }\n";
+    let outcome = stage.run(&format!("{again}{}", pause_a("5s"))).await;
+    outcome.is(
+        3,
+        "step t: target x matches 1, and none of them runs (a is paused by step s)",
+    );
     assert_eq!(stage.log(), ["pause a", "unpause a"]);
 }
 

@@ -90,7 +90,14 @@ async fn a_target_that_is_removed_is_missed() {
         after(5.0).await;
         stage.engine.remove("a-id");
     });
-    outcome.await.is(1, "a was running before and is gone now");
+    let outcome = outcome.await;
+    outcome.is(1, "a was running before and is gone now");
+    assert!(outcome.report.steps[0].revert.as_ref().unwrap().gone);
+    let table = chaosrun::report::table(&outcome.report, 200, false);
+    assert!(
+        table.contains("nothing left to undo: the container is gone"),
+        "{table}"
+    );
     assert_eq!(stage.journals(), 0);
 }
 

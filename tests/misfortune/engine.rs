@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::play::Playing;
-use crate::proxy::Proxy;
+use crate::proxy::{Proxy, over_tcp};
 use crate::stage::Stage;
 use crate::with;
 
@@ -65,5 +65,29 @@ fn a_signal_while_the_engine_is_away_is_obeyed_once_it_is_back() {
     proxy.up();
     run.end().expect(130);
     assert_eq!(stage.status(&web), "running");
+    assert!(stage.journals().is_empty());
+}
+
+/// Everything goes through it: events, commands inside containers, and the agent's standard input and output.
+#[test]
+fn an_engine_at_a_tcp_port_serves_as_well() {
+    let stage = Stage::at(Some(over_tcp()));
+    let web = stage.web("web", &["--restart", "always"]);
+    let before = stage.field(&web, "{{.State.StartedAt}}");
+    let inside = "[targets.in]\nservice = \"web\"\n[probes.in]\nrate = \"5/s\"\nexec = { command = [\"true\"], in = \"in\" }\n\
+        [[slos]]\nprobe = \"in\"\nduring = \"all\"\nsuccess = \">= 1%\"\n";
+    let crash = "fault.kill = { target = \"web\", by = \"crash\", restore = \"policy\" }\n";
+    let again = "[[steps]]\nname = \"freeze\"\nafter = \"hit\"\nfor = \"1s\"\nfault.pause = { target = \"web\" }";
+    let played = stage
+        .play(&with(&format!("{crash}{again}\n{inside}")))
+        .expect(0);
+    let report = played.report();
+    let endpoint = report["engine"]["endpoint"].as_str().unwrap_or_default();
+    assert!(endpoint.starts_with("tcp://127.0.0.1:"), "{endpoint}");
+    assert_eq!(report["steps"][0]["effect"]["proven"], true);
+    assert_eq!(report["steps"][1]["revert"]["verified"], true);
+    assert_ne!(stage.field(&web, "{{.State.StartedAt}}"), before);
+    let run = format!("chaosrun={}", report["run"].as_str().unwrap());
+    assert_eq!(stage.left(&run), Vec::<String>::new());
     assert!(stage.journals().is_empty());
 }

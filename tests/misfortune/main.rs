@@ -10,13 +10,17 @@
 )]
 
 mod by_hand;
+#[path = "../support/client.rs"]
+mod client;
 mod concurrent;
+mod drafting;
 mod engine;
 mod field;
 mod own_engine;
 mod play;
 mod preparing;
 mod proxy;
+mod repeating;
 mod signals;
 mod stacks;
 mod stage;

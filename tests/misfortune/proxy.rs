@@ -1,7 +1,7 @@
 //! Between chaosrun and the real engine: refuses a call, or loses the connection.
 
 use std::io::{Read, Write};
-use std::net::Shutdown;
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -117,4 +117,32 @@ fn refuse(chunk: &[u8], state: &Mutex<State>, mut answer: &UnixStream) -> bool {
     let head = "HTTP/1.1 500 Internal Server Error\r\nContent-Type: application/json";
     let length = body.len();
     write!(answer, "{head}\r\nContent-Length: {length}\r\n\r\n{body}").is_ok()
+}
+
+/// The engine at a TCP port of this machine, as another machine's is: `tcp://127.0.0.1:PORT`.
+pub(crate) fn over_tcp() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let host = format!("tcp://{}", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        for client in listener.incoming().flatten() {
+            let Ok(engine) = UnixStream::connect(ENGINE) else {
+                return;
+            };
+            let (from, to) = (client.try_clone().unwrap(), engine.try_clone().unwrap());
+            thread::spawn(move || {
+                forward(from, &to);
+                to.shutdown(Shutdown::Write).ok();
+            });
+            thread::spawn(move || {
+                forward(engine, &client);
+                TcpStream::shutdown(&client, Shutdown::Write).ok();
+            });
+        }
+    });
+    host
+}
+
+/// To its end, whatever ends it.
+fn forward(mut from: impl Read, mut to: impl Write) {
+    std::io::copy(&mut from, &mut to).ok();
 }

@@ -190,6 +190,8 @@ fn kill_with_reaper(run: &Playing) {
         })
         .collect();
     assert_eq!(reapers.len(), 1, "it has a reaper");
+    // Or it starts another one.
+    run.signal("STOP");
     kill(reapers[0], "KILL");
     run.signal("KILL");
 }

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::client::Client;
 use crate::play::{Played, Playing};
 
 static STAGES: AtomicU32 = AtomicU32::new(0);
@@ -41,8 +42,7 @@ impl Drop for Permit {
 pub(crate) struct Stage {
     pub(crate) name: String,
     pub(crate) folder: tempfile::TempDir,
-    /// Another engine than the machine's own.
-    host: Option<String>,
+    client: Client,
     _permit: Permit,
 }
 
@@ -60,31 +60,11 @@ impl Stage {
         let stage = Self {
             name,
             folder,
-            host,
+            client: Client { host },
             _permit: permit,
         };
-        stage.import();
+        stage.client.import(&stage.name);
         stage
-    }
-
-    fn import(&self) {
-        let path = self.folder.path().join("rootfs.tar");
-        let mut tar = tar::Builder::new(std::fs::File::create(&path).unwrap());
-        let mut busybox = std::fs::File::open("/bin/busybox")
-            .or_else(|_| std::fs::File::open("/usr/bin/busybox"))
-            .expect("`apt-get install busybox-static`");
-        tar.append_file("bin/busybox", &mut busybox).unwrap();
-        for applet in [
-            "sh", "sleep", "cat", "true", "false", "echo", "httpd", "mkdir", "env",
-        ] {
-            let mut header = tar::Header::new_gnu();
-            header.set_entry_type(tar::EntryType::Symlink);
-            header.set_size(0);
-            tar.append_link(&mut header, format!("bin/{applet}"), "busybox")
-                .unwrap();
-        }
-        tar.into_inner().unwrap();
-        self.docker(["import", path.to_str().unwrap(), &self.name]);
     }
 
     /// A container of the project, as if Compose had made it; its name is `<stage>-<service>`.
@@ -144,7 +124,7 @@ impl Stage {
         command
             .env("CHAOSRUN_STATE", self.state())
             .stdin(Stdio::null());
-        if let Some(host) = &self.host {
+        if let Some(host) = &self.client.host {
             command.env("DOCKER_HOST", host);
         }
         command
@@ -200,26 +180,12 @@ impl Stage {
 
     /// What `docker …` prints.
     pub(crate) fn docker<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> String {
-        let args: Vec<_> = args.into_iter().collect();
-        let output = self.client().args(&args).output().unwrap();
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "docker {args:?}: {said}");
-        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+        self.client.docker(args)
     }
 
     /// The same, where failing is an answer.
     pub(crate) fn try_docker<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Option<String> {
-        let output = self.client().args(args).output().ok()?;
-        let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-        output.status.success().then_some(text)
-    }
-
-    fn client(&self) -> Command {
-        let mut command = Command::new("docker");
-        if let Some(host) = &self.host {
-            command.env("DOCKER_HOST", host);
-        }
-        command
+        self.client.try_docker(args)
     }
 
     /// One field of `docker inspect`, as a Go template has it.
@@ -280,20 +246,6 @@ impl Stage {
             .map(str::to_owned)
             .collect()
     }
-
-    fn clear(&self, label: &str) {
-        let filter = format!("label={label}");
-        for (list, remove) in [
-            (vec!["ps", "-aq"], vec!["rm", "-fv"]),
-            (vec!["network", "ls", "-q"], vec!["network", "rm"]),
-            (vec!["volume", "ls", "-q"], vec!["volume", "rm", "-f"]),
-        ] {
-            let listed = self.try_docker(list.into_iter().chain(["--filter", &filter]));
-            if let Some(ids) = listed.filter(|ids| !ids.is_empty()) {
-                self.try_docker(remove.into_iter().chain(ids.split_whitespace()));
-            }
-        }
-    }
 }
 
 impl Drop for Stage {
@@ -301,10 +253,12 @@ impl Drop for Stage {
         // What chaosrun should have taken down itself, should it not have.
         for left in self.of_stack(&format!("{}-", self.name)) {
             if let Some((project, _)) = left.split_once('/') {
-                self.clear(&format!("com.docker.compose.project={project}"));
+                self.client
+                    .clear(&format!("com.docker.compose.project={project}"), false);
             }
         }
-        self.clear(&format!("misfortune={}", self.name));
+        self.client
+            .clear(&format!("misfortune={}", self.name), false);
         self.try_docker(["rmi", "-f", &self.name]);
         for path in self.journals() {
             let text = std::fs::read_to_string(path).unwrap_or_default();

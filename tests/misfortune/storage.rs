@@ -85,6 +85,42 @@ fn without_a_journal_nothing_is_done() {
     assert_eq!(stage.life(&web), before);
 }
 
+#[test]
+fn a_state_folder_that_is_none_means_no_fault() {
+    let stage = Stage::set();
+    let web = stage.web("web", &[]);
+    let before = stage.life(&web);
+    std::fs::write(stage.state(), "").unwrap();
+    let played = stage
+        .play(&with(PAUSE))
+        .expect(3)
+        .says("set CHAOSRUN_STATE to a folder");
+    assert!(played.dir.is_none());
+    assert_eq!(stage.life(&web), before);
+}
+
+/// A log that is cut off while the fault is in force, and a terminal that is gone before anything is done.
+#[test]
+fn nobody_listening_changes_no_verdict() {
+    let stage = Stage::set();
+    let web = stage.web("web", &[]);
+    let (reader, writer) = std::io::pipe().unwrap();
+    let mut run = stage.start_with(&with(PAUSE), &stage.reports(), |command| {
+        command.stderr(writer);
+    });
+    run.await_event("injected", "", "");
+    drop(reader);
+    run.end().expect(0);
+    assert_eq!(stage.status(&web), "running");
+    let closed = || std::io::pipe().unwrap().1;
+    let mut run = stage.start_with(&with(PAUSE), &stage.reports(), |command| {
+        command.stdout(closed()).stderr(closed());
+    });
+    run.await_event("injected", "", "");
+    run.end().expect(0);
+    assert_eq!(stage.status(&web), "running");
+}
+
 const PART: &str = "for = \"2s\"\nfault.disconnect = { target = \"web\" }";
 
 /// Puts the container into the stage's network under a name of so many letters, which its intent in the journal holds.

@@ -10,6 +10,7 @@ use chaosrun::units::{Rate, Signal};
 pub(crate) const FULL: &str = r#"
 title = "Killing the primary costs at most 5 s of writes"
 seed  = 42
+repeat = 3
 
 [system]
 engine  = "docker"
@@ -116,7 +117,7 @@ fn the_head_of_a_scenario() {
         scenario.title.as_deref(),
         Some("Killing the primary costs at most 5 s of writes")
     );
-    assert_eq!(scenario.seed, Some(42));
+    assert_eq!((scenario.seed, scenario.repeat), (Some(42), Some(3)));
     assert_eq!(scenario.vars["rate"], "50/s");
     assert_eq!(
         scenario.system,
@@ -265,15 +266,15 @@ fn promises_guards_and_steps() {
     assert_eq!(
         scenario.slos,
         [
-            slo(Success, AtLeast, 0.95, Window::All, 59, "write"),
-            slo(P99, AtMost, 250.0, Window::All, 60, "write"),
-            slo(Recovery, AtMost, 5000.0, Window::All, 61, "write"),
+            slo(Success, AtLeast, 0.95, Window::All, 60, "write"),
+            slo(P99, AtMost, 250.0, Window::All, 61, "write"),
+            slo(Recovery, AtMost, 5000.0, Window::All, 62, "write"),
             slo(
                 Outage,
                 LessThan,
                 2000.0,
                 Window::Step("kill".into()),
-                66,
+                67,
                 "ping"
             ),
         ]
@@ -324,4 +325,19 @@ fn a_scenario_without_steps_is_an_idle_run() {
     let scenario = check(Path::new("idle.toml"), text, &Inputs::default()).unwrap();
     assert!(scenario.steps.is_empty());
     assert_eq!(scenario.system, System::Engine);
+}
+
+#[test]
+fn a_series_has_so_many_runs() {
+    let base = "[probes.p]\ntcp = { address = \"a:1\" }\n";
+    let repeat = |text: &str| {
+        let source = format!("repeat = {text}\n{base}");
+        check(Path::new("t.toml"), &source, &Inputs::default())
+            .ok()
+            .map(|found| found.repeat)
+    };
+    assert_eq!(repeat("5"), Some(Some(5)));
+    for wrong in ["0", "1001", "-1", "\"often\"", "true"] {
+        assert_eq!(repeat(wrong), None, "{wrong}");
+    }
 }

@@ -268,6 +268,19 @@ fn a_fault_that_was_lost_in_the_middle() {
         (again.verdict, again.steps[0].reapplied),
         (Verdict::Passed, 1)
     );
+    let table = chaosrun::report::table(&again, 200, false);
+    assert!(table.contains(", re-applied 1 ×"), "{table}");
+    let json: serde_json::Value =
+        serde_json::from_str(&chaosrun::report::json_line(&again)).unwrap();
+    let [step] = &json["steps"].as_array().unwrap()[..] else {
+        panic!("{json}")
+    };
+    // What recovery counts from, and when the effect was seen.
+    assert_eq!(step["injected_ms"], INJECTING as f64 / 1e3);
+    assert!(
+        step["proven_ms"].as_f64() > step["injected_ms"].as_f64(),
+        "{step}"
+    );
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! Events as lines.
 
+use crate::cli::term::count;
 use crate::history::{Event, Phase, RecordedTiming};
-use crate::units::format_duration;
+use crate::units::{Rate, format_duration};
 use crate::verdict::{amount, name, phrase, steering_in_words};
 
 pub(super) struct Line {
@@ -28,6 +29,30 @@ impl Tone {
     }
 }
 
+/// Behind the time.
+const INDENT: usize = 11;
+
+/// A line that is too long for its terminal goes on beneath its text; a word that is too long is left to the terminal.
+pub(super) fn wrapped(text: &str, width: usize) -> String {
+    let (time, text) = text.split_at_checked(INDENT).unwrap_or((text, ""));
+    let mut out = time.to_owned();
+    let mut column = INDENT;
+    for (index, word) in text.split(' ').enumerate() {
+        let long = word.chars().count();
+        if index > 0 && column + 1 + long > width.saturating_sub(1) {
+            out.push('\n');
+            out.push_str(&" ".repeat(INDENT));
+            column = INDENT;
+        } else if index > 0 {
+            out.push(' ');
+            column += 1;
+        }
+        out.push_str(word);
+        column += long;
+    }
+    out
+}
+
 /// What is said of an event; most often one line or none.
 pub(super) fn of(event: &Event, timing: RecordedTiming) -> Vec<Line> {
     if let Event::World { differences } = event {
@@ -37,6 +62,47 @@ pub(super) fn of(event: &Event, timing: RecordedTiming) -> Vec<Line> {
             .collect();
     }
     one(event, timing).into_iter().collect()
+}
+
+/// What is said besides when much is to be told.
+pub(super) fn more(event: &Event) -> Vec<Line> {
+    let plain = |text: String| line(Tone::Plain, text);
+    match event {
+        Event::Started(header) => {
+            let probes = header.probes.iter().map(|probe| {
+                let (rate, timeout) = (Rate(probe.rate), format_duration(probe.timeout));
+                format!(
+                    "probe {}: {}, {rate}, given up after {timeout}",
+                    probe.name, probe.kind
+                )
+            });
+            let steps = header.steps.iter().map(|step| {
+                let hold = format_duration(step.hold);
+                format!(
+                    "step {}: {} on {}, for {hold}",
+                    step.name, step.fault, step.target
+                )
+            });
+            probes.chain(steps).map(plain).collect()
+        }
+        Event::System { instances, .. } => instances
+            .iter()
+            .map(|one| {
+                plain(format!(
+                    "{}: {} ({})",
+                    one.subject.name, one.image, one.image_id
+                ))
+            })
+            .collect(),
+        Event::Reverting { step } => vec![plain(format!("{step}: undoing"))],
+        Event::World { differences } if differences.is_empty() => {
+            vec![plain("the system is as it was before".into())]
+        }
+        Event::TornDown { proof } if proof.holds => {
+            vec![plain(format!("taken down: {}", proof.evidence))]
+        }
+        _ => Vec::new(),
+    }
 }
 
 fn one(event: &Event, timing: RecordedTiming) -> Option<Line> {
@@ -52,8 +118,8 @@ fn one(event: &Event, timing: RecordedTiming) -> Option<Line> {
         Event::System { facts, instances } => line(
             Tone::Plain,
             format!(
-                "{} containers on {} {}",
-                instances.len(),
+                "{} on {} {}",
+                count(instances.len(), "container"),
                 facts.engine,
                 facts.version
             ),
@@ -196,6 +262,17 @@ mod tests {
             texts(&reverted(false)),
             [(Tone::Problem, "kill: NOT UNDONE (running)".into())]
         );
+    }
+
+    #[test]
+    fn a_long_line_goes_on_beneath_its_text() {
+        let line = "   +21.5s  kill: undone (node-1: running, pid 23946)";
+        assert_eq!(wrapped(line, 80), line);
+        assert_eq!(
+            wrapped(line, 40),
+            "   +21.5s  kill: undone (node-1:\n           running, pid 23946)"
+        );
+        assert_eq!(wrapped("+1s", 40), "+1s");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use super::strip::{Bands, Strip};
 use crate::history::{Entry, Event, Header, Phase, RecordedStep, RecordedTiming, Tally};
 use crate::probe::Pulse;
 use crate::report::plain;
@@ -23,6 +24,7 @@ pub(super) struct View {
     now: Micros,
     phase: Option<(Phase, Micros)>,
     in_force: Vec<Fault>,
+    bands: Bands,
     probes: Vec<Probe>,
 }
 
@@ -38,6 +40,7 @@ struct Probe {
     name: String,
     /// End of each pulse, and what it saw.
     pulses: VecDeque<(Micros, Tally)>,
+    strip: Strip,
     in_flight: usize,
 }
 
@@ -55,6 +58,7 @@ impl View {
         let probes = header.probes.iter().map(|probe| Probe {
             name: probe.name.clone(),
             pulses: VecDeque::new(),
+            strip: Strip::default(),
             in_flight: 0,
         });
         self.timing = Some(header.timing);
@@ -70,6 +74,7 @@ impl View {
             Event::Injecting { step, instances } => {
                 let names: Vec<_> = instances.iter().map(|hit| hit.name.as_str()).collect();
                 let known = self.steps.iter().find(|known| known.name == *step);
+                self.bands.begin(entry.at);
                 self.in_force.push(Fault {
                     step: step.clone(),
                     targets: names.join(", "),
@@ -82,7 +87,10 @@ impl View {
                 let reverted = self.in_force.iter_mut().filter(|fault| fault.step == *step);
                 reverted.for_each(|fault| fault.reverting = true);
             }
-            Event::Reverted { step, .. } => self.in_force.retain(|fault| fault.step != *step),
+            Event::Reverted { step, .. } => {
+                self.bands.end(entry.at);
+                self.in_force.retain(|fault| fault.step != *step);
+            }
             _ => {}
         }
     }
@@ -93,6 +101,7 @@ impl View {
             return;
         };
         probe.in_flight = pulse.in_flight;
+        probe.strip.add(pulse.at, &pulse.tally);
         probe.pulses.push_back((pulse.at, pulse.tally.clone()));
         let horizon = pulse.at.saturating_sub(LATELY);
         while probe.pulses.front().is_some_and(|(at, _)| *at <= horizon) {
@@ -112,8 +121,9 @@ impl View {
             self.probes
                 .iter()
                 .take(MOST_PROBES)
-                .map(|probe| probe.line(column, self.now)),
+                .map(|probe| probe.line(column, self.now, width)),
         );
+        lines.extend(self.band(column, width));
         if self.probes.len() > MOST_PROBES {
             lines.push(format!(
                 "  and {} probes more",
@@ -132,6 +142,13 @@ impl View {
             lines[0] = format!("\x1b[1m{}\x1b[0m", lines[0]);
         }
         lines
+    }
+
+    /// Where faults were in force, beneath what the probes saw.
+    fn band(&self, column: usize, width: usize) -> Option<String> {
+        let drawn = self.bands.draw(self.now, room(column, width))?;
+        let text = format!("{:beside$}{drawn}", "  faults", beside = column + BESIDE);
+        Some(text.trim_end().to_owned())
     }
 
     fn head(&self) -> String {
@@ -159,8 +176,23 @@ impl View {
     }
 }
 
+/// Of the indentation, and of the numbers behind a name.
+const BESIDE: usize = 2 + "       50/s     100% good  p99    1.4ms  ".len();
+
+/// So many columns are left for what is drawn.
+fn room(column: usize, width: usize) -> usize {
+    width.saturating_sub(column + BESIDE + 1)
+}
+
 impl Probe {
-    fn line(&self, column: usize, now: Micros) -> String {
+    fn line(&self, column: usize, now: Micros, width: usize) -> String {
+        let numbers = self.numbers(column, now);
+        let strip = self.strip.draw(now, room(column, width));
+        let text = format!("{numbers:beside$}{strip}", beside = column + BESIDE);
+        text.trim_end().to_owned()
+    }
+
+    fn numbers(&self, column: usize, now: Micros) -> String {
         let mut sum = Tally::default();
         self.pulses.iter().for_each(|(_, tally)| sum.merge(tally));
         let name: String = plain(&self.name).chars().take(column).collect();
@@ -194,183 +226,4 @@ fn seconds(duration: Duration) -> String {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
-    use std::collections::BTreeMap;
-
-    use super::*;
-    use crate::action::Subject;
-    use crate::history::{Proof, RecordedProbe, Sample, VERSION};
-
-    pub(in crate::cli::live) fn header() -> Header {
-        Header {
-            version: VERSION,
-            run: "r".into(),
-            scenario: "kill-primary".into(),
-            title: None,
-            source: String::new(),
-            seed: 42,
-            chaosrun: "0.1.0".into(),
-            began: String::new(),
-            vars: BTreeMap::new(),
-            timing: RecordedTiming {
-                baseline: Duration::from_secs(10),
-                recovery: Duration::from_secs(20),
-                steady: Duration::from_secs(3),
-            },
-            probes: vec![RecordedProbe {
-                name: "write".into(),
-                kind: "http".into(),
-                rate: 50.0,
-                timeout: Duration::from_secs(1),
-            }],
-            slos: Vec::new(),
-            guards: Vec::new(),
-            steps: vec![RecordedStep {
-                name: "kill".into(),
-                fault: "kill".into(),
-                target: "primary".into(),
-                hold: Duration::from_secs(5),
-                line: 0,
-            }],
-        }
-    }
-
-    fn begun() -> View {
-        let mut view = View::default();
-        view.start(&header());
-        view
-    }
-
-    fn at(view: &mut View, at: Micros, event: Event) {
-        view.entry(&Entry { at, event });
-    }
-
-    fn pulse(at: Micros, bad: bool) -> Pulse {
-        let mut tally = Tally::default();
-        for k in 0..10 {
-            let due = at - 200_000 + k * 20_000;
-            let fault = bad.then(|| "timed out".to_owned());
-            tally.record(&Sample {
-                due,
-                sent: Some(due),
-                done: due + 1_400,
-                fault,
-            });
-        }
-        Pulse {
-            at,
-            tally,
-            settled: at,
-            in_flight: 3,
-            unanswered: Vec::new(),
-        }
-    }
-
-    #[test]
-    fn a_fault_in_force_and_a_probe_in_trouble() {
-        let mut view = begun();
-        assert_eq!(view.lines(80, false)[0], "preparing");
-        at(
-            &mut view,
-            0,
-            Event::Phase {
-                phase: Phase::Baseline,
-            },
-        );
-        for k in 1..=20 {
-            view.pulse("write", &pulse(k * 200_000, false));
-        }
-        assert_eq!(
-            view.lines(80, false),
-            [
-                "baseline, 6s left",
-                "  write       50/s     100% good  p99    1.4ms"
-            ]
-        );
-        at(
-            &mut view,
-            10_000_000,
-            Event::Phase {
-                phase: Phase::Fault,
-            },
-        );
-        let subject = Subject {
-            id: "1".into(),
-            name: "node\u{1b}-2".into(),
-        };
-        let instances = vec![subject];
-        at(
-            &mut view,
-            10_000_000,
-            Event::Injecting {
-                step: "kill".into(),
-                instances,
-            },
-        );
-        for k in 55..=60 {
-            view.pulse("write", &pulse(k * 200_000, true));
-        }
-        assert_eq!(
-            view.lines(80, false),
-            [
-                "fault, for 2s | kill on node\\u{1b}-2, 3s left",
-                "  write       50/s       0% good  p99    1.4ms"
-            ]
-        );
-        assert_eq!(view.lines(12, false)[0], "fault, for ");
-        assert!(view.lines(80, true)[0].starts_with("\x1b[1m"));
-    }
-
-    #[test]
-    fn a_fault_that_was_undone_is_gone() {
-        let mut view = begun();
-        at(
-            &mut view,
-            0,
-            Event::Phase {
-                phase: Phase::Recovery,
-            },
-        );
-        at(
-            &mut view,
-            0,
-            Event::Injecting {
-                step: "kill".into(),
-                instances: vec![],
-            },
-        );
-        at(
-            &mut view,
-            1_000_000,
-            Event::Reverting {
-                step: "kill".into(),
-            },
-        );
-        assert!(view.lines(80, false)[0].ends_with("being undone"));
-        let revert = Proof {
-            holds: true,
-            evidence: String::new(),
-        };
-        at(
-            &mut view,
-            1_500_000,
-            Event::Reverted {
-                step: "kill".into(),
-                revert,
-            },
-        );
-        assert_eq!(view.lines(80, false)[0], "recovery, at most 18.5s left");
-        assert!(view.lines(80, false)[1].contains("no result"));
-    }
-
-    #[test]
-    fn only_the_last_seconds_count() {
-        let mut view = begun();
-        for k in 1..=100 {
-            view.pulse("write", &pulse(k * 200_000, k <= 50));
-        }
-        assert!(view.lines(80, false)[1].contains("100% good"));
-        assert!(view.probes[0].pulses.len() <= 26);
-        view.pulse("unknown", &pulse(200_000, true));
-    }
-}
+pub(super) mod tests;

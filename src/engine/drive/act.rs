@@ -1,6 +1,6 @@
 //! A step's way: whom it hits, the intents on disk, the changes, and taking them back.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::revert::Revert;
@@ -27,6 +27,7 @@ impl Drive<'_> {
             secrets: Arc::clone(&self.run.secrets),
             target: target.clone(),
             limits: scenario.limits.clone(),
+            held: self.held(),
             seed: self.run.seed,
             step,
         };
@@ -114,6 +115,21 @@ impl Drive<'_> {
             .flat_map(|progress| &progress.actions)
             .map(|action| action.subject.id.clone())
             .collect()
+    }
+
+    /// What the steps have made of containers that cannot be hit now, by id.
+    fn held(&self) -> BTreeMap<String, String> {
+        let mut held = BTreeMap::new();
+        for (progress, step) in self.steps.iter().zip(&self.run.scenario.steps) {
+            let undone = progress.state == State::Over && step.fault.may_last();
+            let Some(state) = step.fault.takes_down().filter(|_| !undone) else {
+                continue;
+            };
+            let words = format!("is {state} by step {}", step.name);
+            let ids = progress.actions.iter().map(|a| a.subject.id.clone());
+            held.extend(ids.map(|id| (id, words.clone())));
+        }
+        held
     }
 
     /// Undoes these steps in one go, newest first.

@@ -15,6 +15,7 @@ mod helper;
 mod image;
 mod inspection;
 mod observe;
+mod ports;
 mod raw;
 mod ready;
 mod sweep;
@@ -33,6 +34,7 @@ use tokio_util::task::TaskTracker;
 
 use self::endpoint::Endpoint;
 use self::helper::Helper;
+pub use self::ports::Port;
 use super::{Made, Notice, Output, Result, Runtime, Scope};
 use crate::action::{Capability, Change, Subject};
 use crate::inventory::{EngineFacts, Instance, Inventory};
@@ -116,6 +118,14 @@ impl Docker {
     /// The engine's, or the Compose tool's words about the file.
     pub async fn foresee(&self, scenario: &Scenario) -> Result<Inventory> {
         foresee::foresee(self, scenario).await
+    }
+
+    /// The TCP ports that a container exposes or publishes.
+    ///
+    /// # Errors
+    /// The engine's.
+    pub async fn ports(&self, id: &str) -> Result<Vec<Port>> {
+        ports::of(self, id).await
     }
 
     /// How the engine was reached, e.g. `unix:///var/run/docker.sock`.

@@ -1,4 +1,16 @@
-//! `container = { target }` with `expect = { state, health, replicas }`.
+//! `container`: what the engine says of a target's containers.
+//!
+//! | key | default | |
+//! |---|---|---|
+//! | `target` | | whose containers |
+//!
+//! *Good*: all of them run, unless `expect` says otherwise: `state` (`"running"`, `"paused"`, `"exited"`), `health` (`"healthy"`,
+//! `"unhealthy"`), `replicas` (so many of them at least rather than all).
+//!
+//! ```toml
+//! container = { target = "workers" }
+//! expect    = { health = "healthy", replicas = 2 }
+//! ```
 
 use crate::scenario::entry::Entry;
 use crate::scenario::model::{ContainerProbe, ExpectedHealth, ExpectedState};

@@ -1,4 +1,16 @@
-//! `exec = { command, in }` with `expect = { exit, stdout }`.
+//! `exec`: a command, without a shell.
+//!
+//! | key | default | |
+//! |---|---|---|
+//! | `command` | | its words in an array; `{seq}` is the request's number |
+//! | `in` | this host | a target: it runs inside any one of its running containers |
+//!
+//! *Good*: it exits with 0, unless `expect` says otherwise: `exit` (0 to 255), `stdout` (standard output holds this text).
+//!
+//! ```toml
+//! exec   = { command = ["redis-cli", "ping"], in = "primary" }
+//! expect = { exit = 0, stdout = "PONG" }
+//! ```
 
 use crate::scenario::entry::Entry;
 use crate::scenario::model::ExecProbe;

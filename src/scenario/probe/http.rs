@@ -1,4 +1,21 @@
-//! `http = { method, url, headers, body }` with `expect = { status, body, json, header }`.
+//! `http`: a request whose answer is looked at. Redirects are not followed and nothing is tried again.
+//!
+//! | key | default | |
+//! |---|---|---|
+//! | `url` | | `http://` or `https://`; services, containers and aliases of the system resolve by name, each of a name's addresses in turn |
+//! | `method` | `"GET"` | |
+//! | `headers` | | `{ accept = "application/json" }` |
+//! | `body` | | |
+//!
+//! `{seq}` is the request's number; `[vars]` and `[secrets]` have names of their own. A brace by itself is written twice.
+//!
+//! *Good*: any status from 200 to 299, unless `expect` says otherwise: `status` (one or several), `body` (it holds this text),
+//! `json` (JSON pointer = value), `header` (name = exact value). All that is said must hold.
+//!
+//! ```toml
+//! http   = { method = "PUT", url = "http://node:8080/kv/{seq}", body = "{seq}" }
+//! expect = { status = [200, 201], json = { "/ok" = true } }
+//! ```
 
 use toml::de::DeValue;
 

@@ -1,4 +1,11 @@
-//! `[probes.NAME]`: streams of requests. One file a kind.
+//! `[probes.NAME]` is a stream of requests, one kind each: request k is due at k / rate, whatever became of those before it, and
+//! its latency counts from then. One that is overdue or was never sent is bad.
+//!
+//! | key | default | |
+//! |---|---|---|
+//! | `rate` | `"10/s"` | how often: `"50/s"`, `"30/m"`, at most `"100000/s"` |
+//! | `timeout` | `"1s"` | then a request is given up and counts as bad |
+//! | `expect` | | what a good answer is, see above |
 
 mod container;
 mod exec;
@@ -18,7 +25,8 @@ const TIMEOUT: Duration = Duration::from_secs(1);
 /// Requests of one probe that can be under way at once: its rate times its timeout.
 const MAX_IN_FLIGHT: f64 = 200_000.0;
 
-const KINDS: &[&str] = &["http", "tcp", "exec", "container"];
+/// All that can be used.
+pub const KINDS: &[&str] = &["http", "tcp", "exec", "container"];
 const LATER: &[&str] = &["redis", "postgres", "grpc", "prometheus", "log", "ledger"];
 
 pub(super) fn read_all(root: &mut Cursor<'_>) -> Vec<Probe> {

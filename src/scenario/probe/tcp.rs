@@ -1,4 +1,16 @@
-//! `tcp = { address, send }` with `expect = { bytes }`.
+//! `tcp`: a connection, a new one for each request.
+//!
+//! | key | default | |
+//! |---|---|---|
+//! | `address` | | `host:port`; names resolve as those of `http` do |
+//! | `send` | | sent once it is connected; `{seq}` is the request's number |
+//!
+//! *Good*: it connects. With `expect = { bytes = "…" }` the answer has to begin with these.
+//!
+//! ```toml
+//! tcp    = { address = "redis:6379", send = "PING\r\n" }
+//! expect = { bytes = "+PONG" }
+//! ```
 
 use super::http::split_port;
 use crate::scenario::entry::Entry;
