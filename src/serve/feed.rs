@@ -111,9 +111,11 @@ impl View {
         self.wanted.notify_one();
     }
 
-    /// `None`: nothing will ever change again.
-    pub(super) async fn changed(&mut self) -> Option<()> {
-        self.drawn.changed().await.ok()
+    /// Once there is something new; never, if there never will be.
+    pub(super) async fn changed(&mut self) {
+        if self.drawn.changed().await.is_err() {
+            std::future::pending().await
+        }
     }
 
     /// Whatever a page that has these sections does not have yet, as JSON.
@@ -142,7 +144,7 @@ impl Feed {
                 biased;
                 heard = news.recv() => match heard {
                     Some(heard) => self.soon |= self.hear(heard),
-                    None => return,
+                    None => return self.draw(),
                 },
                 () = stands_elsewhere(&mut self.run) => self.draw_standing(),
                 () = wanted.notified() => self.soon = true,

@@ -26,7 +26,7 @@ const HEAD_WITHIN: Duration = Duration::from_secs(5);
 /// Of a request's head, in bytes.
 const LONGEST_HEAD: usize = 16 * 1024;
 
-/// How long answers under way may take once chaosrun ends.
+/// How long the last drawing, and then what is under way to browsers, may take once chaosrun ends.
 const LAST_ANSWERS: Duration = Duration::from_secs(1);
 
 pub(super) async fn serve(
@@ -68,11 +68,11 @@ pub(super) async fn serve(
         }
     }
     drop(listener);
+    let drawn = async { while drawing.join_next().await.is_some() {} };
+    let _unfinished = timeout(LAST_ANSWERS, drawn).await;
     ending.send_replace(true);
     let all = async { while open.join_next().await.is_some() {} };
     let _cut = timeout(LAST_ANSWERS, all).await;
-    // What is drawn last has been drawn for nobody.
-    drawing.shutdown().await;
 }
 
 /// One request a connection: an idle one would hold a slot.

@@ -33,7 +33,7 @@ use gate::Gate;
 const BACKLOG: usize = 8_192;
 
 /// What a browser is given before chaosrun ends.
-const FAREWELL: Duration = Duration::from_secs(2);
+const FAREWELL: Duration = Duration::from_millis(2_500);
 
 /// Each unguessable, and different from the other.
 pub struct Keys {
@@ -122,8 +122,13 @@ impl Server {
 
     /// Tells the browsers that chaosrun ends, and does not wait for them for long.
     pub async fn end(self) {
-        let _gone = self.end.send(());
-        let _late = timeout(FAREWELL, self.ended).await;
+        let Self {
+            news, end, ended, ..
+        } = self;
+        // What has been told is drawn before the end is.
+        drop(news);
+        let _gone = end.send(());
+        let _late = timeout(FAREWELL, ended).await;
     }
 }
 

@@ -236,7 +236,7 @@ impl Watching {
         if !self.first {
             tokio::select! {
                 biased;
-                changed = self.view.changed() => changed?,
+                () = self.view.changed() => {}
                 _ = self.ended.wait_for(|ended| *ended) => {
                     self.over = true;
                     return Some(Event::default().event("end").data("ended"));

@@ -220,37 +220,51 @@ async fn it_fits_any_window_in_light_and_dark() {
     chrome.close().await;
 }
 
+/// Points there until this is so: the page moves under the pointer as it grows.
+async fn point_until(chrome: &Chrome, place: &str, reached: &str) {
+    for _ in 0..200 {
+        let place = chrome.eval(place).await;
+        chrome
+            .point(place[0].as_f64().unwrap(), place[1].as_f64().unwrap())
+            .await;
+        if chrome.eval(reached).await == true {
+            return;
+        }
+    }
+    panic!("it never came to: {reached}");
+}
+
 /// What is under the pointer is read out, and goes on being so while the figure is drawn anew.
 #[tokio::test]
 async fn the_pointer_reads_out_what_is_under_it_while_it_grows() {
     let game = Game::new();
     let (_, chrome) = with_page(&game, |chrome| async move {
-        chrome.until("return Number(document.querySelector('.plot:has(.drawing)')?.dataset.to) > 1500").await;
-        let place = "const box = document.querySelector('.drawing').getBoundingClientRect(); scrollTo(0, scrollY + box.top - 500);
-            const now = document.querySelector('.drawing').getBoundingClientRect(); return [now.x + now.width / 2, now.y + 100]";
-        let place = chrome.eval(place).await;
-        chrome.point(place[0].as_f64().unwrap(), place[1].as_f64().unwrap()).await;
-        let told = "return document.querySelector('.readout').innerText";
-        chrome.until(&format!("{}.includes(' good (')", told)).await;
+        chrome
+            .until("return Number(document.querySelector('.plot')?.dataset.to) > 1500")
+            .await;
+        chrome
+            .eval("document.querySelector('.plot .drawing').scrollIntoView({ block: 'center' })")
+            .await;
+        let middle = "const now = document.querySelector('.plot .drawing').getBoundingClientRect(); return [now.x + now.width / 2, now.y + 100]";
+        let told = "return document.querySelector('.readout').innerText.includes('good (')";
+        point_until(&chrome, middle, told).await;
+        // The pointer rests, and the figure does not.
         let drawn = "return document.querySelector('.plot').dataset.to";
         let before = chrome.eval(drawn).await;
-        chrome.until(&format!("{drawn} !== {before}")).await;
-        let text = chrome.eval(told).await;
-        assert!(text.as_str().unwrap().contains("of "), "{text}");
-        assert_eq!(chrome.eval("return document.querySelector('.cursor').classList.contains('shown')").await, true);
+        chrome.until(&format!("{drawn} !== '{}'", before.as_str().unwrap())).await;
+        chrome.until(told).await;
+        let shown = "return document.querySelector('.cursor').classList.contains('shown')";
+        chrome.until(shown).await;
         press(&chrome, &command("start")).await;
         chrome.until("return document.querySelector('.band .bar') !== null").await;
-        let place = "const now = document.querySelector('.band .bar').getBoundingClientRect(); return [now.x + now.width / 2, now.y + 8]";
-        for _ in 0..100 {
-            let place = chrome.eval(place).await;
-            chrome.point(place[0].as_f64().unwrap(), place[1].as_f64().unwrap()).await;
-            let named = chrome.eval(&format!("{told}.includes('freeze: pause on a; injected at ')")).await;
-            if named == true {
-                end(&chrome).await;
-                return chrome;
-            }
-        }
-        panic!("the fault under the pointer is not named");
+        chrome
+            .eval("document.querySelector('.plot .drawing').scrollIntoView({ block: 'center' })")
+            .await;
+        let band = "const now = document.querySelector('.band .bar').getBoundingClientRect(); return [now.x + now.width / 2, now.y + 8]";
+        let named = "return document.querySelector('.readout').innerText.includes('freeze: pause on a; injected at ')";
+        point_until(&chrome, band, named).await;
+        end(&chrome).await;
+        chrome
     })
     .await;
     chrome.close().await;

@@ -133,3 +133,23 @@ async fn connections_that_say_nothing_do_not_keep_others_out() {
     assert_eq!(session.get("/").await.status, 200);
     drop(idle);
 }
+
+/// chaosrun ends as soon as a run is over: its verdict is on the page before that.
+#[tokio::test]
+async fn the_verdict_comes_before_the_end() {
+    let game = Game::new();
+    let session = Session::open(&game).await;
+    let mut events = session.events().await;
+    let script = async { session.press(ABORT).await };
+    game.play(DAY, script).await;
+    game.server.end().await;
+    let mut verdict = false;
+    while let Some(line) = events.line().await {
+        verdict |= line.contains("aborted from the live page: enough");
+        if line.contains("event: end") {
+            assert!(verdict, "the end came first");
+            return;
+        }
+    }
+    panic!("the stream was cut off");
+}
