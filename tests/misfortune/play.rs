@@ -41,7 +41,11 @@ impl Playing {
 
     /// The run's folder, once there is one.
     pub(crate) fn dir(&self) -> Option<PathBuf> {
-        let only = |dir: PathBuf| Some(std::fs::read_dir(dir).ok()?.next()?.ok()?.path());
+        let only = |dir: PathBuf| {
+            let entries = std::fs::read_dir(dir).ok()?.flatten();
+            // Beside the folders lies a suite's index.
+            entries.map(|entry| entry.path()).find(|path| path.is_dir())
+        };
         only(only(self.reports.clone())?)
     }
 
