@@ -162,10 +162,12 @@ fn reaper(journal: &Path) -> Option<Pid> {
     Pid::from_raw(found.file_name()?.to_str()?.parse().ok()?)
 }
 
-/// Kills it, and is back once the kernel lists it no more.
+/// Kills it, and is back once its end can be waited for: a process has lost its command line a little before that.
 fn kill_reaper(journal: &Path) {
-    rustix::process::kill_process(reaper(journal).unwrap(), Signal::KILL).unwrap();
-    while reaper(journal).is_some() {
+    let pid = reaper(journal).unwrap();
+    rustix::process::kill_process(pid, Signal::KILL).unwrap();
+    let stat = format!("/proc/{}/stat", pid.as_raw_nonzero());
+    while std::fs::read_to_string(&stat).is_ok_and(|stat| !stat.contains(") Z ")) {
         std::thread::yield_now();
     }
 }
