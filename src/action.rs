@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::impairment::Impairment;
 use crate::inventory::{Endpoint, Instance, RestartPolicy, State};
 use crate::units::{Signal, format_duration};
 
@@ -59,6 +60,12 @@ pub enum Change {
         network: String,
         endpoint: Box<Endpoint>,
     },
+    /// From now on its packets fare so, in place of how they fared before. Needs the agent.
+    Impair {
+        impairment: Box<Impairment>,
+    },
+    /// Nothing of chaosrun's is in its network any more.
+    Relieve,
 }
 
 /// A question about one container, answered from an observation.
@@ -87,6 +94,12 @@ pub enum Condition {
     Disconnected {
         network: String,
     },
+    /// Its agent has an impairment with this digest in force, in the network that the container has now.
+    Impaired {
+        digest: String,
+    },
+    /// No impairment of chaosrun's is in force in its network.
+    Relieved,
     /// A signal that was delivered but need not end anything: nothing can be read back from the engine.
     Delivered,
 }
@@ -117,6 +130,8 @@ pub enum Undo {
 pub enum Capability {
     /// Signals from the host's PID namespace, through the agent.
     Crash,
+    /// Packets in the container's own network namespace, through an agent in it.
+    Network,
 }
 
 impl Subject {
@@ -130,7 +145,11 @@ impl Subject {
 
 impl Change {
     pub fn needs(&self) -> Option<Capability> {
-        matches!(self, Self::Crash { .. }).then_some(Capability::Crash)
+        match self {
+            Self::Crash { .. } => Some(Capability::Crash),
+            Self::Impair { .. } => Some(Capability::Network),
+            _ => None,
+        }
     }
 
     /// Do engines refuse it where it is so already? Then nobody has to look first.
@@ -161,6 +180,8 @@ impl Change {
             Self::Unpause => "unpause".into(),
             Self::Disconnect { network } => format!("disconnect from network {network}"),
             Self::Connect { network, .. } => format!("connect to network {network}"),
+            Self::Impair { impairment } => impairment.phrase(),
+            Self::Relieve => "relieve its network".into(),
         }
     }
 }
@@ -185,9 +206,11 @@ impl Condition {
         let Some(now) = now else {
             let gone = GONE.to_owned();
             return match self {
-                Self::Down | Self::Ended { .. } | Self::Disconnected { .. } | Self::NotPaused => {
-                    Ok(gone)
-                }
+                Self::Down
+                | Self::Ended { .. }
+                | Self::Disconnected { .. }
+                | Self::NotPaused
+                | Self::Relieved => Ok(gone),
                 _ => Err(gone),
             };
         };
@@ -234,13 +257,25 @@ impl Condition {
                 Err(format!("still in network {network}"))
             }
             Self::Disconnected { network } => Ok(format!("no longer in network {network}")),
+            Self::Impaired { digest } => match &now.impaired {
+                Some(impaired) if impaired.digest == *digest => Ok(impaired.phrase()),
+                Some(_) => Err("another impairment is in force in its network".into()),
+                None => Err("nothing is in force in its network".into()),
+            },
+            Self::Relieved => match &now.impaired {
+                Some(impaired) => Err(impaired.phrase()),
+                None => Ok("nothing of chaosrun's is in force in its network".into()),
+            },
             Self::Delivered => Ok("the engine delivered the signal".into()),
         }
     }
 
     /// Must it stay true for as long as the fault lasts? A target that restarts in the middle then gets its fault again.
     pub fn is_lasting(&self) -> bool {
-        matches!(self, Self::Paused | Self::Disconnected { .. })
+        matches!(
+            self,
+            Self::Paused | Self::Disconnected { .. } | Self::Impaired { .. }
+        )
     }
 
     /// As a phrase for plans: `it is paused`.
@@ -256,6 +291,8 @@ impl Condition {
                 format!("it is in network {network} with its aliases")
             }
             Self::Disconnected { network } => format!("it is not in network {network}"),
+            Self::Impaired { .. } => "its agent has that in force".into(),
+            Self::Relieved => "nothing of chaosrun's is in force in its network".into(),
             Self::Delivered => "the engine took the signal".into(),
         }
     }

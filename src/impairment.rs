@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -201,6 +202,46 @@ pub struct Features {
     pub back_ends: Vec<BackEnd>,
     /// `netem: the kernel has no sch_netem: …`, by a short name.
     pub missing: BTreeMap<String, String>,
+}
+
+/// What an agent says is in force.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Impaired {
+    /// [`Impairment::digest`] of it.
+    pub digest: String,
+    pub back_end: BackEnd,
+    /// By rule, in their order.
+    pub counts: Vec<Counts>,
+}
+
+impl Impairment {
+    /// Tells it from every other one.
+    pub fn digest(&self) -> String {
+        // None of its types holds anything that JSON cannot.
+        let text = serde_json::to_vec(self).unwrap_or_default();
+        let digest = Sha256::digest(&text);
+        digest
+            .iter()
+            .take(8)
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
+    }
+
+    /// For plans, reports and errors.
+    pub fn phrase(&self) -> String {
+        format!("impair its network ({} rules)", self.rules.len())
+    }
+}
+
+impl Impaired {
+    /// As evidence.
+    pub fn phrase(&self) -> String {
+        let packets: u64 = self.counts.iter().map(|counts| counts.packets).sum();
+        format!(
+            "in force through {}: {packets} packets so far",
+            self.back_end.name()
+        )
+    }
 }
 
 impl BackEnd {

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::impairment::Impaired;
+
 /// A container carrying this label is never selected, whatever the scenario says.
 pub const PROTECT_LABEL: &str = "chaosrun.protect";
 
@@ -71,6 +73,9 @@ pub struct Instance {
     pub networks: BTreeMap<String, Endpoint>,
     /// `host`, `bridge`, `container:<id>`, or a network's name.
     pub network_mode: String,
+    /// What is done to its packets, as the agent in its network says; `None`: nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub impaired: Option<Box<Impaired>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

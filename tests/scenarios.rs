@@ -79,6 +79,7 @@ fn instance(service: &str, number: u32) -> Instance {
         auto_remove: false,
         networks: BTreeMap::from([("stack_net".into(), Endpoint::default())]),
         network_mode: "stack_net".into(),
+        impaired: None,
     }
 }
 

@@ -42,6 +42,7 @@ pub(super) fn instance() -> Instance {
         auto_remove: false,
         networks: [("shop_default".to_owned(), endpoint("10.0.0.2"))].into(),
         network_mode: "shop_default".into(),
+        impaired: None,
     }
 }
 

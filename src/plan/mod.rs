@@ -44,6 +44,7 @@ pub(crate) mod tests {
             auto_remove: false,
             networks: BTreeMap::new(),
             network_mode: "shop_default".into(),
+            impaired: None,
         }
     }
 

@@ -118,6 +118,16 @@ impl Runtime for Observed {
         async { refused("a probe changes nothing") }.boxed()
     }
 
+    fn measure<'a>(
+        &'a self,
+        _: &'a Subject,
+        _: (std::net::IpAddr, Option<u16>),
+        _: u32,
+        _: Duration,
+    ) -> BoxFuture<'a, Result<Vec<Option<Duration>>>> {
+        async { refused("a probe measures nothing") }.boxed()
+    }
+
     fn watch(&self) -> BoxFuture<'_, Result<mpsc::Receiver<Notice>>> {
         async { refused("a probe is told by its world") }.boxed()
     }

@@ -4,6 +4,7 @@
 pub mod docker;
 pub mod memory;
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -115,6 +116,16 @@ pub trait Runtime: Send + Sync {
         command: &'a [String],
         timeout: Duration,
     ) -> BoxFuture<'a, Result<Output>>;
+
+    /// Round trips from inside a container's network to a peer, one after the other: over TCP to a port where one is named (a refusal
+    /// is an answer), else by ICMP echo. `None`: no answer within `timeout`. Through the agent of [`Capability::Network`].
+    fn measure<'a>(
+        &'a self,
+        subject: &'a Subject,
+        peer: (IpAddr, Option<u16>),
+        times: u32,
+        timeout: Duration,
+    ) -> BoxFuture<'a, Result<Vec<Option<Duration>>>>;
 
     /// What happens to containers from now on. The channel closes when the engine's stream ends for good.
     fn watch(&self) -> BoxFuture<'_, Result<mpsc::Receiver<Notice>>>;

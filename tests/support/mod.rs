@@ -46,6 +46,16 @@ impl Runtime for Observed {
         refused()
     }
 
+    fn measure<'a>(
+        &'a self,
+        _: &'a Subject,
+        _: (std::net::IpAddr, Option<u16>),
+        _: u32,
+        _: Duration,
+    ) -> BoxFuture<'a, Result<Vec<Option<Duration>>>> {
+        refused()
+    }
+
     fn watch(&self) -> BoxFuture<'_, Result<mpsc::Receiver<Notice>>> {
         refused()
     }

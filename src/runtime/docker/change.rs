@@ -70,7 +70,7 @@ async fn ask(docker: &Docker, subject: &Subject, change: &Change) -> Answer<()> 
         Change::Connect { network, endpoint } => {
             connect(docker, id, network, endpoint, tried).await
         }
-        Change::Crash { .. } => Ok(()),
+        Change::Crash { .. } | Change::Impair { .. } | Change::Relieve => Ok(()),
     }
 }
 
@@ -137,6 +137,11 @@ fn is_so(now: &Instance, change: &Change) -> bool {
             let named = |alias| is.aliases.contains(alias);
             endpoint.aliases.iter().all(named) && is.fixed_address == endpoint.fixed_address
         }),
+        Change::Impair { impairment } => now
+            .impaired
+            .as_ref()
+            .is_some_and(|is| is.digest == impairment.digest()),
+        Change::Relieve => now.impaired.is_none(),
         Change::Crash { .. } => false,
     }
 }

@@ -81,6 +81,7 @@ fn instance(service: &str, number: u32, spec: &Value) -> Instance {
         auto_remove: false,
         networks: networks(spec),
         network_mode: text("network_mode").unwrap_or_default(),
+        impaired: None,
     }
 }
 

@@ -38,7 +38,10 @@ pub(super) struct Helper {
 
 /// Starts what is needed, and makes sure that the agent sees every subject.
 pub(super) async fn prepare(docker: &Docker, needs: &[(Subject, Capability)]) -> Result<()> {
-    for (subject, Capability::Crash) in needs {
+    for (subject, capability) in needs {
+        if *capability != Capability::Crash {
+            continue;
+        }
         let seen = look(docker, subject).await?;
         let Some(process) = process(&seen) else {
             // It may run by the time of its fault; the agent is what takes long.

@@ -130,6 +130,7 @@ impl Inspection {
                 .into_iter()
                 .map(|(name, place)| (name, place.unwrap_or_default().endpoint()))
                 .collect(),
+            impaired: None,
             network_mode: match host.network_mode.unwrap_or_default().as_str() {
                 "default" | "" => "bridge".into(),
                 mode => mode.into(),

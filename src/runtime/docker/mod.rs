@@ -23,6 +23,7 @@ mod tarball;
 mod watch;
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -158,6 +159,17 @@ impl Runtime for Docker {
         timeout: Duration,
     ) -> BoxFuture<'a, Result<Output>> {
         Box::pin(exec::run(self, id, command, timeout))
+    }
+
+    fn measure<'a>(
+        &'a self,
+        subject: &'a Subject,
+        _peer: (IpAddr, Option<u16>),
+        _times: u32,
+        _timeout: Duration,
+    ) -> BoxFuture<'a, Result<Vec<Option<Duration>>>> {
+        let tried = format!("measuring round trips from {}", subject.name);
+        Box::pin(async move { Err(call::refused(tried, "no agent is in its network")) })
     }
 
     fn watch(&self) -> BoxFuture<'_, Result<mpsc::Receiver<Notice>>> {

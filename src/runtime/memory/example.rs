@@ -30,5 +30,6 @@ pub fn instance(name: &str) -> Instance {
         auto_remove: false,
         networks: BTreeMap::from([("net".into(), endpoint)]),
         network_mode: "net".into(),
+        impaired: None,
     }
 }

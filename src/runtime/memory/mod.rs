@@ -7,6 +7,7 @@ mod example;
 mod world;
 
 use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -110,6 +111,14 @@ impl Memory {
     /// How commands inside containers answer; without it they exit 0 and say nothing.
     pub fn answer(&self, answer: impl Fn(&Instance, &[String]) -> Result<Output> + Send + 'static) {
         self.world().answer = Some(Box::new(answer));
+    }
+
+    /// How long packets take from a container to a peer and back; without it 100 µs whatever is in force.
+    pub fn round_trips(
+        &self,
+        round_trip: impl Fn(&Instance, IpAddr) -> Option<Duration> + Send + 'static,
+    ) {
+        self.world().round_trips = Some(Box::new(round_trip));
     }
 
     /// What `up` of this project brings up.
@@ -232,6 +241,29 @@ impl Runtime for Memory {
         })
     }
 
+    fn measure<'a>(
+        &'a self,
+        subject: &'a Subject,
+        (peer, _port): (IpAddr, Option<u16>),
+        times: u32,
+        timeout: Duration,
+    ) -> BoxFuture<'a, Result<Vec<Option<Duration>>>> {
+        Box::pin(async move {
+            let line = format!("measure {}", subject.name);
+            self.ask(&line, false).await?;
+            let seen = self.world().instances.get(&subject.id).cloned();
+            let seen = seen.ok_or_else(|| refused(&line, "No such container"))?;
+            let one = match &self.world().round_trips {
+                Some(round_trip) => round_trip(&seen, peer),
+                None => Some(Duration::from_micros(100)),
+            };
+            let one = one.filter(|took| *took <= timeout);
+            let all = one.unwrap_or(timeout) * times;
+            tokio::time::sleep(all).await;
+            Ok(vec![one; times as usize])
+        })
+    }
+
     fn watch(&self) -> BoxFuture<'_, Result<mpsc::Receiver<Notice>>> {
         Box::pin(async move {
             let (watcher, notices) = mpsc::channel(1024);
@@ -242,8 +274,12 @@ impl Runtime for Memory {
 
     fn prepare<'a>(&'a self, needs: &'a [(Subject, Capability)]) -> BoxFuture<'a, Result<()>> {
         Box::pin(async move {
-            for (subject, Capability::Crash) in needs {
-                let line = format!("prepare crash for {}", subject.name);
+            for (subject, capability) in needs {
+                let what = match capability {
+                    Capability::Crash => "crash",
+                    Capability::Network => "network",
+                };
+                let line = format!("prepare {what} for {}", subject.name);
                 self.ask(&line, true).await?;
             }
             Ok(())

@@ -1,14 +1,20 @@
 //! What the engine in memory knows, and how its containers react to a change.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::net::IpAddr;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 
 use super::Failure;
 use crate::action::Change;
+use crate::impairment::{BackEnd, Counts, Impaired};
 use crate::inventory::{Instance, RestartPolicy, State};
 use crate::runtime::{Notice, Output, Result, RuntimeError};
 use crate::units::Signal;
+
+/// How long a packet of this container takes to this peer and back.
+pub(super) type RoundTrips = Box<dyn Fn(&Instance, IpAddr) -> Option<Duration> + Send>;
 
 pub(super) type Answer = Box<dyn Fn(&Instance, &[String]) -> Result<Output> + Send>;
 
@@ -21,6 +27,7 @@ pub(super) struct World {
     pub(super) failures: Vec<(String, VecDeque<Failure>)>,
     pub(super) answer: Option<Answer>,
     pub(super) stacks: BTreeMap<String, Vec<Instance>>,
+    pub(super) round_trips: Option<RoundTrips>,
     pub(super) starts: u32,
 }
 
@@ -90,6 +97,18 @@ impl World {
             Change::Connect { network, endpoint } => self.alter(id, "connect", |i| {
                 i.networks.insert(network.clone(), (**endpoint).clone());
             }),
+            Change::Impair { .. } if now.state != State::Running => {
+                return Err(format!("container {id} is not running"));
+            }
+            Change::Impair { impairment } => self.alter(id, "impair", |i| {
+                let counts = vec![Counts::default(); impairment.rules.len()];
+                i.impaired = Some(Box::new(Impaired {
+                    digest: impairment.digest(),
+                    back_end: BackEnd::Queue,
+                    counts,
+                }));
+            }),
+            Change::Relieve => self.alter(id, "relieve", |i| i.impaired = None),
             // So already, or a signal that changes nothing.
             _ => {}
         }
@@ -154,6 +173,8 @@ impl World {
         self.alter(id, "die", |i| {
             i.state = State::Exited { code };
             i.pid = None;
+            // It goes with the network namespace.
+            i.impaired = None;
         });
     }
 
@@ -200,5 +221,7 @@ pub(super) fn word(change: &Change) -> String {
         Change::Unpause => "unpause".into(),
         Change::Disconnect { network } => format!("disconnect {network}"),
         Change::Connect { network, .. } => format!("connect {network}"),
+        Change::Impair { .. } => "impair".into(),
+        Change::Relieve => "relieve".into(),
     }
 }

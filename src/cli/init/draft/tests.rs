@@ -52,6 +52,7 @@ fn running(group: &Group, number: u32) -> Instance {
         auto_remove: group.vanishes,
         networks: [("net".to_owned(), Endpoint::default())].into(),
         network_mode: "net".into(),
+        impaired: None,
     }
 }
 
