@@ -4,6 +4,8 @@
 //! Rules are looked at in order, and the first one whose [`Flow`] a packet belongs to decides about it; a packet that belongs to
 //! none passes untouched.
 
+mod phrase;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -225,22 +227,6 @@ impl Impairment {
             .take(8)
             .map(|byte| format!("{byte:02x}"))
             .collect()
-    }
-
-    /// For plans, reports and errors.
-    pub fn phrase(&self) -> String {
-        format!("impair its network ({} rules)", self.rules.len())
-    }
-}
-
-impl Impaired {
-    /// As evidence.
-    pub fn phrase(&self) -> String {
-        let packets: u64 = self.counts.iter().map(|counts| counts.packets).sum();
-        format!(
-            "in force through {}: {packets} packets so far",
-            self.back_end.name()
-        )
     }
 }
 
