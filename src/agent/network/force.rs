@@ -60,12 +60,14 @@ impl Force {
         }
     }
 
+    fn tables(&mut self) -> Result<Vec<Present>, String> {
+        let tables = self.nft()?.tables();
+        tables.map_err(|e| format!("tables cannot be listed: {e}"))
+    }
+
     /// Whatever of chaosrun's is there, one line each.
     pub(crate) fn found(&mut self) -> Result<Vec<String>, String> {
-        let tables = self
-            .nft()?
-            .tables()
-            .map_err(|e| format!("tables cannot be listed: {e}"))?;
+        let tables = self.tables()?;
         Ok(tables
             .iter()
             .filter(|table| is_ours(table))
@@ -79,6 +81,7 @@ impl Force {
         back_end: BackEnd,
     ) -> Result<(), String> {
         check(&impairment)?;
+        self.alone()?;
         if back_end != BackEnd::Queue {
             return Err(format!("this agent has no back end {}", back_end.name()));
         }
@@ -104,17 +107,25 @@ impl Force {
         Ok(())
     }
 
+    /// Nobody else's table has the name of those that this agent is about to make.
+    fn alone(&mut self) -> Result<(), String> {
+        if self.now.is_some() {
+            return Ok(());
+        }
+        let tables = self.tables()?;
+        let Some(other) = tables.iter().find(|table| table.name == NAME) else {
+            return Ok(());
+        };
+        let whose = match other.owner {
+            Some(_) => "another agent is at work in this network",
+            None => "it is somebody else's; rename or remove it (`nft delete table`)",
+        };
+        Err(format!("{} is there already: {whose}", line(other)))
+    }
+
     /// The kernel took nothing of it, and what was in force before would no longer hold packets.
     fn refused(&mut self, why: &str) -> String {
-        let taken = self.found().unwrap_or_default();
-        let had_one = self.now.is_some();
-        let back = self.withdraw();
-        if let (false, Some(table)) = (had_one, taken.first()) {
-            return format!(
-                "{table} is there already: another agent is at work in this network, or somebody else's table has this name ({why})"
-            );
-        }
-        match back {
+        match self.withdraw() {
             Ok(()) => format!("the kernel refuses these rules: {why}"),
             Err(more) => format!("the kernel refuses these rules: {why}; and {more}"),
         }
