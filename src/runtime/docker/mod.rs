@@ -8,6 +8,7 @@ mod change;
 mod compose;
 mod connect;
 mod endpoint;
+mod examine;
 mod exec;
 mod executable;
 mod foresee;
@@ -34,6 +35,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use self::endpoint::Endpoint;
+pub use self::examine::{About, Findings, compose_tool};
 use self::helper::{Sidecars, Wire};
 pub use self::ports::Port;
 use super::{Made, Notice, Output, Result, Runtime, Scope};

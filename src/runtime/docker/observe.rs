@@ -75,7 +75,7 @@ pub(super) async fn ids(
 }
 
 /// Asked once: an engine does not change its kernel.
-async fn facts(docker: &Docker) -> Result<EngineFacts> {
+pub(super) async fn facts(docker: &Docker) -> Result<EngineFacts> {
     let ask = || ask(docker.client.clone(), docker.endpoint());
     Ok(docker.facts.get_or_try_init(ask).await?.clone())
 }

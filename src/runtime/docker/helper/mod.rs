@@ -15,7 +15,10 @@ pub(super) use self::network::{impair, impaired, measure, relieve};
 pub(super) use self::sidecar::Sidecars;
 pub(super) use self::wire::Wire;
 use super::Docker;
+use super::call::refused;
 use crate::action::{Capability, Subject};
+use crate::agent::protocol::{Request, Response};
+use crate::impairment::Features;
 use crate::inventory::{AGENT_LABEL, RUN_LABEL};
 use crate::runtime::Result;
 
@@ -31,6 +34,34 @@ pub(super) async fn prepare(docker: &Docker, needs: &[(Subject, Capability)]) ->
     };
     crash::prepare(docker, &of(Capability::Crash)).await?;
     network::prepare(docker, of(Capability::Network)).await
+}
+
+/// What agents can do here.
+pub(super) struct Tried {
+    pub(super) crash: Result<()>,
+    pub(super) features: Result<Features>,
+}
+
+/// One agent in an empty network namespace of its own is asked what it could do there, and another is to find its process.
+pub(super) async fn try_out(docker: &Docker) -> Tried {
+    let one = match sidecar::in_no_network(docker).await {
+        Ok(one) => one,
+        Err(why) => {
+            let (crash, features) = (Err(why.clone()), Err(why));
+            return Tried { crash, features };
+        }
+    };
+    let (id, mut wire) = one;
+    let name = "an agent".to_owned();
+    let crash = crash::prepare(docker, &[Subject { id, name }]).await;
+    let tried = "asking an agent what this kernel can do to packets";
+    let features = match wire.ask(tried, &Request::Features).await {
+        Ok(Response::Features { features }) => Ok(features),
+        Ok(Response::Refused { why }) => Err(refused(tried, why)),
+        Ok(other) => Err(wire::unexpected(tried, &other)),
+        Err(why) => Err(why),
+    };
+    Tried { crash, features }
 }
 
 /// Ends the agents whose control streams this process holds.

@@ -128,14 +128,25 @@ fn on_the_host(tried: &str) -> RuntimeError {
     }
 }
 
-/// The least that it needs: the network that it is in, packets as they are on the line, and the rules about them.
+/// One with a network namespace of its own, in which there is nothing.
+pub(super) async fn in_no_network(docker: &Docker) -> Result<(String, Wire)> {
+    let tag = image::ensure(docker).await?;
+    let body = rights(super::body(&docker.run, &tag, JOB), "none");
+    Wire::start(docker, "starting an agent", body).await
+}
+
 fn body(run: &str, tag: &str, target: &str) -> ContainerCreateBody {
     let mut common = super::body(run, tag, JOB);
     let labels = common.labels.get_or_insert_default();
     labels.insert(TARGET_LABEL.into(), target.into());
+    rights(common, &format!("container:{target}"))
+}
+
+/// The least that it needs: the network that it is in, packets as they are on the line, and the rules about them.
+fn rights(common: ContainerCreateBody, network: &str) -> ContainerCreateBody {
     ContainerCreateBody {
         host_config: Some(HostConfig {
-            network_mode: Some(format!("container:{target}")),
+            network_mode: Some(network.into()),
             cap_add: super::list(&["NET_ADMIN", "NET_RAW"]),
             // It answers every second, and nobody reads that again.
             log_config: Some(HostConfigLogConfig {
