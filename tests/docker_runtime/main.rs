@@ -11,5 +11,7 @@ mod client;
 mod compose;
 mod connecting;
 mod exec;
+mod network;
+mod network_ends;
 mod stage;
 mod watching;
