@@ -3,6 +3,7 @@
 //! It is talked to over its stdin and stdout, holds no state, and ends when its stdin does: with chaosrun, however that ends.
 
 mod crash;
+mod network;
 pub mod protocol;
 
 use std::ffi::OsString;
@@ -25,6 +26,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
                 ExitCode::FAILURE
             }
         }
+        [job] if job == "network" => network::main(),
         _ => ExitCode::from(2),
     }
 }
