@@ -8,6 +8,7 @@ use chaosrun::impairment::{BackEnd, Delay, Direction, Effect, Flow, Impairment, 
 use chaosrun::runtime::docker::Docker;
 use chaosrun::runtime::{Made, Runtime as _};
 
+use crate::netns;
 use crate::stage::{Stage, docker, field, look};
 
 /// Ids of the agents in this target's network.
@@ -21,29 +22,13 @@ pub(crate) fn pid(id: &str) -> String {
     field(id, "{{.State.Pid}}")
 }
 
-/// What a command of this machine prints in a container's network.
 fn inside(target: &Subject, command: &[&str]) -> String {
-    let output = std::process::Command::new("nsenter")
-        .args(["-t", &pid(&target.id), "-n"])
-        .args(command)
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{command:?}: {said}");
-    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    netns::inside(&pid(&target.id), command)
 }
 
 /// Everything that could be left in a container's network.
 pub(crate) fn traces(target: &Subject) -> String {
-    let rules = inside(target, &["nft", "list", "ruleset"]);
-    let queues = inside(target, &["tc", "qdisc", "show"]);
-    let links = inside(target, &["ip", "-o", "link", "show"]);
-    // Their counters differ from call to call, their names do not.
-    let names = links.lines().filter_map(|line| line.split(':').nth(1));
-    format!(
-        "{rules}\n{queues}\n{}",
-        names.collect::<Vec<_>>().join("\n")
-    )
+    netns::traces(&pid(&target.id))
 }
 
 fn impair(effect: Effect, direction: Direction, peer: Option<IpAddr>) -> Change {

@@ -171,16 +171,14 @@ fn network(features: &Features) -> Vec<Check> {
         }
     }
     for (what, why) in &features.missing {
-        let is_back_end = [BackEnd::Netem, BackEnd::Queue]
-            .iter()
-            .any(|one| one.name() == what);
-        let (found, todo) = why.split_once(": ").unwrap_or((why, ""));
+        let (found, todo) = why.rsplit_once("; ").unwrap_or((why, ""));
         all.push(Check {
             name: format!("network: {what}"),
-            standing: if is_back_end {
-                standing
-            } else {
+            // Without it, one kind of fault does not work at all.
+            standing: if what == "reset" {
                 Standing::Missing
+            } else {
+                standing
             },
             found: found.into(),
             todo: todo.into(),

@@ -8,7 +8,7 @@ use crate::inventory::EngineFacts;
 use crate::runtime::RuntimeError;
 use crate::runtime::docker::{About, Findings};
 
-const NO_NETEM: &str = "the kernel has no sch_netem: install its package of extra modules \
+const NO_NETEM: &str = "the kernel has no sch_netem; install its package of extra modules \
                         (`apt-get install linux-image-amd64`), or do without: `queue` does the same";
 
 fn local() -> Local {
@@ -107,7 +107,7 @@ fn a_machine_without_the_features() {
             ("netem".to_owned(), NO_NETEM.to_owned()),
             (
                 "queue".to_owned(),
-                "the kernel has no nfqueue: load nfnetlink_queue".to_owned(),
+                "the kernel has no nfqueue; load nfnetlink_queue".to_owned(),
             ),
         ]),
     });
@@ -166,7 +166,14 @@ fn one_back_end_suffices_and_anything_else_that_is_missing_does_not() {
     assert!(works(&all));
     findings.features = Ok(Features {
         back_ends: vec![BackEnd::Queue],
-        missing: missing("reset", "nft has no reject: load nft_reject_inet"),
+        missing: missing("ipv6", "it has no ip6 tables"),
+    });
+    let all = told(findings.clone(), &local());
+    assert_eq!(line(&all, "network: ipv6").0, Standing::Limited);
+    assert!(works(&all));
+    findings.features = Ok(Features {
+        back_ends: vec![BackEnd::Queue],
+        missing: missing("reset", "nft has no reject; load nft_reject_inet"),
     });
     let all = told(findings.clone(), &local());
     assert_eq!(

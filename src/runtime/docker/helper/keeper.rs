@@ -24,6 +24,9 @@ pub(super) const LEASE: Duration = Duration::from_secs(3);
 
 const RENEW_EVERY: Duration = Duration::from_secs(1);
 
+/// Nobody has so many answers to come from an agent that works.
+const MOST_ASKED: usize = 64;
+
 /// An agent whose answer to this is late does not do its work any more.
 const PROMPT: Duration = Duration::from_secs(3);
 
@@ -36,7 +39,7 @@ pub(super) struct Held {
 
 pub(super) struct Reply {
     pub(super) response: Response,
-    /// When the agent was asked.
+    /// Before this answer.
     pub(super) held: Option<Held>,
 }
 
@@ -127,9 +130,9 @@ impl Keeper {
         }
     }
 
+    /// Heard at once, though answered in its turn: after a measurement that takes long.
     async fn renew(&mut self) -> Result<()> {
-        let is_renewal = |order: &Order| order.request == Request::Renew;
-        if self.asked.iter().any(is_renewal) {
+        if self.asked.len() >= MOST_ASKED {
             return Ok(());
         }
         let (request, reply) = (Request::Renew, None);
@@ -223,6 +226,7 @@ fn next(held: Option<&Held>, request: &Request, response: &Response) -> Option<H
         (Request::Relieve, Response::Done) => None,
         // It has nothing in force, or would have said how it fares.
         (Request::Renew | Request::Count, Response::Refused { .. }) => None,
+        (Request::Count, Response::Counted { counts }) if counts.is_empty() => None,
         _ => held.cloned(),
     }
 }
@@ -240,7 +244,7 @@ fn patience(request: &Request) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::impairment::Impairment;
+    use crate::impairment::{Counts, Impairment};
 
     fn impair(seed: u64) -> Request {
         Request::Impair {
@@ -278,6 +282,12 @@ mod tests {
         assert_eq!(next(held.as_ref(), &Request::Renew, &Response::Done), held);
         assert_eq!(next(held.as_ref(), &Request::Renew, &refused()), None);
         assert_eq!(next(held.as_ref(), &Request::Count, &refused()), None);
+        let none = Response::Counted { counts: Vec::new() };
+        assert_eq!(next(held.as_ref(), &Request::Count, &none), None);
+        let some = Response::Counted {
+            counts: vec![Counts::default()],
+        };
+        assert_eq!(next(held.as_ref(), &Request::Count, &some), held);
     }
 
     #[test]

@@ -172,7 +172,7 @@ async fn count(name: &str, slot: &Slot, sidecar: &Arc<Sidecar>) -> Result<Option
         Ok(Ok(Reply {
             response: Response::Counted { counts },
             held,
-        })) => Ok(held.map(|held| {
+        })) => Ok(held.filter(|_| !counts.is_empty()).map(|held| {
             Box::new(Impaired {
                 digest: held.digest,
                 back_end: held.back_end,
@@ -190,33 +190,42 @@ async fn count(name: &str, slot: &Slot, sidecar: &Arc<Sidecar>) -> Result<Option
     }
 }
 
+/// One at a time: whatever else is asked of the agent is answered after the one that is under way.
 pub(in crate::runtime::docker) async fn measure(
     docker: &Docker,
     subject: &Subject,
-    (peer, port): (IpAddr, Option<u16>),
+    peer: (IpAddr, Option<u16>),
     times: u32,
     timeout: Duration,
 ) -> Result<Vec<Option<Duration>>> {
-    let tried = format!("{}: measuring round trips to {peer}", subject.name);
+    let tried = format!("{}: measuring round trips to {}", subject.name, peer.0);
+    let mut round_trips = Vec::new();
+    let current = Current::of(docker, subject);
+    if let Some(sidecar) = current.sidecar.clone() {
+        let first = trip(&tried, &sidecar, peer, timeout);
+        round_trips.extend(current.only(first).await?);
+    }
+    let sidecar = running(docker, subject).await?;
+    while round_trips.len() < times as usize {
+        round_trips.push(trip(&tried, &sidecar, peer, timeout).await?);
+    }
+    Ok(round_trips)
+}
+
+async fn trip(
+    tried: &str,
+    sidecar: &Sidecar,
+    (peer, port): (IpAddr, Option<u16>),
+    timeout: Duration,
+) -> Result<Option<Duration>> {
     let request = Request::Measure {
         peer,
         port,
-        times,
+        times: 1,
         timeout,
     };
-    let current = Current::of(docker, subject);
-    if let Some(sidecar) = current.sidecar.clone()
-        && let Some(reply) = current.only(sidecar.ask(&tried, request.clone())).await?
-    {
-        return measured(&tried, reply.response);
-    }
-    let sidecar = running(docker, subject).await?;
-    measured(&tried, sidecar.ask(&tried, request).await?.response)
-}
-
-fn measured(tried: &str, response: Response) -> Result<Vec<Option<Duration>>> {
-    match response {
-        Response::Measured { round_trips } => Ok(round_trips),
+    match sidecar.ask(tried, request).await?.response {
+        Response::Measured { round_trips } if round_trips.len() == 1 => Ok(round_trips[0]),
         other => Err(unexpected(tried, &other)),
     }
 }

@@ -244,7 +244,7 @@ impl Slot {
 }
 
 /// So long does a look at what an agent has in force take at most.
-pub(super) const LOOK: Duration = Duration::from_secs(1);
+pub(super) const LOOK: Duration = Duration::from_secs(2);
 
 #[cfg(test)]
 mod tests {
