@@ -17,13 +17,28 @@ pub(crate) fn inside(pid: &str, command: &[&str]) -> String {
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }
 
-/// Everything that could be left there: rules, queueing disciplines, interfaces.
+/// Everything that could be left there: rules, queueing disciplines, interfaces. Without what differs from start to start and from
+/// packet to packet: the ports of the engine's name server, counters, and the other ends of interfaces.
+///
+/// # Panics
+/// Where the tools are missing.
 pub(crate) fn traces(pid: &str) -> String {
     let rules = inside(pid, &["nft", "list", "ruleset"]);
     let queues = inside(pid, &["tc", "qdisc", "show"]);
     let links = inside(pid, &["ip", "-o", "link", "show"]);
-    // Their counters differ from call to call, their names do not.
     let names = links.lines().filter_map(|line| line.split(": ").nth(1));
-    let names: Vec<_> = names.collect();
-    format!("{rules}\n{queues}\n{}", names.join("\n"))
+    let names: Vec<_> = names.filter_map(|name| name.split('@').next()).collect();
+    let rules: Vec<_> = rules.lines().map(steady).collect();
+    format!("{}\n{queues}\n{}", rules.join("\n"), names.join("\n"))
+}
+
+fn steady(line: &str) -> String {
+    let mut before = "";
+    let words = line.split(' ').map(|word| {
+        let varies =
+            matches!(before, "packets" | "bytes" | "sport") || word.starts_with("127.0.0.11:");
+        before = word;
+        if varies { "…" } else { word }
+    });
+    words.collect::<Vec<_>>().join(" ")
 }
