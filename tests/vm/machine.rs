@@ -115,6 +115,7 @@ fn hardware() -> Vec<&'static str> {
 }
 
 /// All that it shows until it ends, or until it is made to.
+#[expect(clippy::disallowed_methods, reason = "no run is here to have a clock")]
 fn watch(machine: &mut Child, patience: Duration) -> (String, bool) {
     let mut console = machine.stdout.take().unwrap();
     let reader = std::thread::spawn(move || {
