@@ -4,6 +4,11 @@
 //! Rules are looked at in order, and the first one whose [`Flow`] a packet belongs to decides about it; a packet that belongs to
 //! none passes untouched.
 
+pub mod dns;
+pub mod expect;
+pub mod line;
+pub mod packet;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;

@@ -1,0 +1,3 @@
+//! The network job.
+mod netlink;
+mod nft;
