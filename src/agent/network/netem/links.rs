@@ -18,7 +18,7 @@ const LOOPBACK: u32 = 8;
 /// `ARPHRD_ETHER`, and the length of its header.
 const ETHERNET: (u16, u32) = (1, 14);
 
-/// What every interface of chaosrun's is called at the beginning.
+/// How the name of every interface of chaosrun's begins.
 const OURS: &str = "chaosrun-";
 /// How many packets an interface of ours may have in hand.
 const IN_HAND: u32 = 1000;
@@ -41,11 +41,6 @@ impl Link {
 
     pub(super) fn is_ours(&self) -> bool {
         self.name.starts_with(OURS)
-    }
-
-    /// What the interface for what comes in here is called: no name is longer than 15 bytes.
-    pub(super) fn companion(&self) -> String {
-        format!("{OURS}{}", self.index)
     }
 }
 
@@ -130,19 +125,22 @@ mod tests {
     }
 
     #[test]
-    fn names_are_never_too_long() {
+    fn what_is_up_and_not_ours_leads_out() {
         let link = Link {
-            index: 999_999,
+            index: 2,
             name: "eth0".into(),
             framing: Framing(14),
             queue_length: 1000,
             flags: UP,
         };
-        assert_eq!(link.companion(), "chaosrun-999999");
-        assert_eq!(link.companion().len(), 15);
         assert!(link.is_outward());
+        let down = Link {
+            flags: 0,
+            ..link.clone()
+        };
+        assert!(!down.is_outward());
         let ours = Link {
-            name: link.companion(),
+            name: "chaosrun-in".into(),
             ..link
         };
         assert!(!ours.is_outward() && ours.is_ours());

@@ -6,6 +6,9 @@
 //! - On its way out, a packet's priority says which band of the interface's root it goes to. The root takes the place of the
 //!   kernel's default; where there is another, nothing is changed.
 //! - On its way in, it is handed to an interface of the kind `ifb`, which has such a root too, and gives it back to where it came in.
+//!   There is one for all interfaces, so a rate is that of all together; on the way out each interface has its own.
+//!
+//! An interface that is put there later is not touched until the next impairment.
 //!
 //! Of what happens, netem tells how many packets it sent on and how many it dropped, and no more: those that it sent count as
 //! `delayed` where there is a delay or a rate; those that it dropped as `dropped` where there is a loss, else as `overflowed`.
@@ -30,6 +33,8 @@ const DRAIN: Duration = Duration::from_secs(2);
 const LOOK: Duration = Duration::from_millis(2);
 /// The interface that is made to find out what the kernel has.
 const PROBE: &str = "chaosrun-probe";
+/// The interface that takes what comes in.
+const INWARD: &str = "chaosrun-in";
 
 /// Over rtnetlink, in the network that the agent is in.
 pub(crate) struct Netem {
@@ -43,8 +48,10 @@ pub(crate) struct Ways {
     pub(crate) egress: BTreeMap<usize, u32>,
     /// By rule, the priority of what comes in.
     pub(crate) ingress: BTreeMap<usize, u32>,
-    /// Where something comes in, and the index of the interface that it is to be handed to.
-    pub(crate) inward: Vec<(String, u32)>,
+    /// Where something comes in.
+    pub(crate) interfaces: Vec<String>,
+    /// The index of the interface that it is to be handed to.
+    pub(crate) inward: u32,
 }
 
 impl Netem {
@@ -97,30 +104,26 @@ impl Netem {
     fn make(&mut self, impairment: &Impairment, out: &Bands, r#in: &Bands) -> Result<Ways, String> {
         let links = self.links()?;
         let outward: Vec<_> = links.iter().filter(|link| link.is_outward()).collect();
-        if !out.is_empty() {
-            self.refuse_foreign(&outward)?;
-        }
-        let mut inward = Vec::new();
-        for link in outward {
-            let lines = |way| lines(impairment, way, link);
-            if !out.is_empty() {
-                let root = Root::on(link.index, link.queue_length);
-                self.furnish(root, &link.name, &lines((Direction::Egress, out))?)?;
-            }
-            if !r#in.is_empty() {
-                let lines = lines((Direction::Ingress, r#in))?;
-                inward.push((link.name.clone(), self.companion(link, &lines)?));
-            }
-        }
-        let classes = |bands: &Bands| {
-            let pairs = bands.iter().map(|(rule, band)| (*rule, qdisc::class(*band)));
-            pairs.collect()
-        };
-        Ok(Ways {
+        let mut ways = Ways {
             egress: classes(out),
             ingress: classes(r#in),
-            inward,
-        })
+            ..Ways::default()
+        };
+        if !out.is_empty() {
+            self.refuse_foreign(&outward)?;
+            for link in &outward {
+                let lines = lines(impairment, (Direction::Egress, out), link)?;
+                let root = Root::on(link.index, link.queue_length);
+                self.furnish(root, &link.name, &lines)?;
+            }
+        }
+        // What comes in keeps the frame of the interface that it came through.
+        if let (false, Some(first)) = (r#in.is_empty(), outward.first()) {
+            let lines = lines(impairment, (Direction::Ingress, r#in), first)?;
+            ways.inward = self.make_inward(&lines)?;
+            ways.interfaces = outward.iter().map(|link| link.name.clone()).collect();
+        }
+        Ok(ways)
     }
 
     fn refuse_foreign(&mut self, links: &[&Link]) -> Result<(), String> {
@@ -141,13 +144,11 @@ impl Netem {
         }
     }
 
-    /// The interface that takes what comes in through that one.
-    fn companion(&mut self, link: &Link, lines: &[(u32, Vec<u8>)]) -> Result<u32, String> {
-        let name = link.companion();
-        let failed = |e: Failure| format!("interface {name} cannot be made: {e}");
-        let index = links::create(&mut self.netlink, &name, "ifb").map_err(failed)?;
+    fn make_inward(&mut self, lines: &[(u32, Vec<u8>)]) -> Result<u32, String> {
+        let failed = |e: Failure| format!("interface {INWARD} cannot be made: {e}");
+        let index = links::create(&mut self.netlink, INWARD, "ifb").map_err(failed)?;
         links::raise(&mut self.netlink, index).map_err(failed)?;
-        self.furnish(Root::on(index, 1), &name, lines)?;
+        self.furnish(Root::on(index, 1), INWARD, lines)?;
         Ok(index)
     }
 
@@ -273,6 +274,13 @@ fn bands(impairment: &Impairment, direction: Direction) -> Result<Bands, String>
         ));
     }
     Ok(bands)
+}
+
+fn classes(bands: &Bands) -> BTreeMap<usize, u32> {
+    let pairs = bands.iter();
+    pairs
+        .map(|(rule, band)| (*rule, qdisc::class(*band)))
+        .collect()
 }
 
 /// The options of each band.
