@@ -14,19 +14,25 @@
 //! `delayed` where there is a delay or a rate; those that it dropped as `dropped` where there is a loss, else as `overflowed`.
 //! `corrupted`, `duplicated` and `reordered` stay 0.
 
+mod lanes;
 mod links;
 mod options;
 mod qdisc;
 mod spread;
+pub(crate) mod tables;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::thread;
 use std::time::Duration;
 
+use self::lanes::Lanes;
 use self::links::Link;
-use self::qdisc::{Done, LINES, Present, Root};
+use self::qdisc::{Present, Root};
+use super::flow::Way;
 use super::netlink::{Failure, Netlink, ROUTE};
-use crate::impairment::{Counts, Direction, Effect, Impairment, Line};
+use super::nft::{Counted, Family};
+use super::ruleset::chain_name;
+use crate::impairment::{Counts, Effect, Impairment, Line};
 
 /// What waits in a line is let go before the line is taken away, but nobody waits longer for it.
 const DRAIN: Duration = Duration::from_secs(2);
@@ -39,6 +45,8 @@ const INWARD: &str = "chaosrun-in";
 /// Over rtnetlink, in the network that the agent is in.
 pub(crate) struct Netem {
     netlink: Netlink,
+    /// Those that are to stay.
+    lanes: Lanes,
 }
 
 /// Where tables have to send the packets of each rule that makes a line worse.
@@ -56,8 +64,10 @@ pub(crate) struct Ways {
 
 impl Netem {
     pub(crate) fn open() -> Result<Self, Failure> {
-        let netlink = Netlink::open(ROUTE)?;
-        Ok(Self { netlink })
+        Ok(Self {
+            netlink: Netlink::open(ROUTE)?,
+            lanes: Lanes::default(),
+        })
     }
 
     /// Makes a line on an interface that nothing uses.
@@ -86,75 +96,79 @@ impl Netem {
             .map_err(|e| missing("sch_netem", &e))
     }
 
-    /// Makes the lines of an impairment, into which nothing goes yet, in place of whatever of ours there is.
+    /// Makes the lines of an impairment, into which nothing goes yet, beside those that are there. [`Self::settle`] takes those away.
     ///
     /// # Errors
-    /// A sentence; then nothing of ours is there.
+    /// A sentence; then what was there is there. Where that is not what it is about, it may do to take it away and try again.
     pub(crate) fn prepare(&mut self, impairment: &Impairment) -> Result<Ways, String> {
-        let egress = bands(impairment, Direction::Egress)?;
-        let ingress = bands(impairment, Direction::Ingress)?;
-        self.sweep()?;
-        let made = self.make(impairment, &egress, &ingress);
-        if made.is_err() {
-            self.sweep()?;
+        let (links, qdiscs) = (self.links()?, self.qdiscs()?);
+        let lanes = Lanes::assign(impairment, |way| used(&qdiscs, &links, way))?;
+        let made = self.make(impairment, &lanes, &links, &qdiscs);
+        match made {
+            Ok(_) => self.lanes = lanes,
+            Err(_) => self.settle()?,
         }
         made
     }
 
-    fn make(&mut self, impairment: &Impairment, out: &Bands, r#in: &Bands) -> Result<Ways, String> {
-        let links = self.links()?;
+    fn make(
+        &mut self,
+        impairment: &Impairment,
+        lanes: &Lanes,
+        links: &[Link],
+        qdiscs: &[Present],
+    ) -> Result<Ways, String> {
         let outward: Vec<_> = links.iter().filter(|link| link.is_outward()).collect();
         let mut ways = Ways {
-            egress: classes(out),
-            ingress: classes(r#in),
+            egress: lanes.classes(Way::Out),
+            ingress: lanes.classes(Way::In),
             ..Ways::default()
         };
-        if !out.is_empty() {
-            self.refuse_foreign(&outward)?;
+        if !lanes.egress.is_empty() {
+            refuse_foreign(&outward, qdiscs)?;
             for link in &outward {
-                let lines = lines(impairment, (Direction::Egress, out), link)?;
-                let root = Root::on(link.index, link.queue_length);
-                self.furnish(root, &link.name, &lines)?;
+                let lines = lanes.lines(impairment, Way::Out, link)?;
+                self.furnish(link, &lines, qdiscs)?;
             }
         }
-        // What comes in keeps the frame of the interface that it came through.
-        if let (false, Some(first)) = (r#in.is_empty(), outward.first()) {
-            let lines = lines(impairment, (Direction::Ingress, r#in), first)?;
-            ways.inward = self.make_inward(&lines)?;
+        if let (false, Some(first)) = (lanes.ingress.is_empty(), outward.first()) {
+            // What comes in keeps the frame of the interface that it came through.
+            let lines = lanes.lines(impairment, Way::In, first)?;
+            let inward = self.inward(links)?;
+            self.furnish(&inward, &lines, qdiscs)?;
+            ways.inward = inward.index;
             ways.interfaces = outward.iter().map(|link| link.name.clone()).collect();
         }
         Ok(ways)
     }
 
-    fn refuse_foreign(&mut self, links: &[&Link]) -> Result<(), String> {
-        let qdiscs = self.qdiscs()?;
-        let foreign = qdiscs.iter().find_map(|qdisc| {
-            let link = links.iter().find(|link| link.index == qdisc.interface)?;
-            qdisc.is_foreign_root().then_some((qdisc, link))
-        });
-        match foreign {
-            None => Ok(()),
-            Some((qdisc, link)) => Err(format!(
-                "interface {} has a qdisc that is not chaosrun's and not the kernel's default: {}; nothing was changed: \
-                 remove it (`tc qdisc del dev {} root`), or have the packets queued instead",
-                link.name,
-                qdisc.name(),
-                link.name
-            )),
+    fn inward(&mut self, links: &[Link]) -> Result<Link, String> {
+        if let Some(there) = links.iter().find(|link| link.name == INWARD) {
+            return Ok(there.clone());
         }
-    }
-
-    fn make_inward(&mut self, lines: &[(u32, Vec<u8>)]) -> Result<u32, String> {
         let failed = |e: Failure| format!("interface {INWARD} cannot be made: {e}");
         let index = links::create(&mut self.netlink, INWARD, "ifb").map_err(failed)?;
         links::raise(&mut self.netlink, index).map_err(failed)?;
-        self.furnish(Root::on(index, 1), INWARD, lines)?;
-        Ok(index)
+        let made = self.links()?.into_iter().find(|link| link.index == index);
+        made.ok_or_else(|| format!("interface {INWARD} is gone again"))
     }
 
-    fn furnish(&mut self, root: Root, name: &str, lines: &[(u32, Vec<u8>)]) -> Result<(), String> {
-        root.create(&mut self.netlink)
-            .map_err(|e| format!("interface {name} cannot be given a prio qdisc: {e}"))?;
+    fn furnish(
+        &mut self,
+        link: &Link,
+        lines: &[(u32, Vec<u8>)],
+        qdiscs: &[Present],
+    ) -> Result<(), String> {
+        let there = qdiscs
+            .iter()
+            .filter_map(Present::our_root)
+            .find(|root| root.interface == link.index);
+        let root = there.unwrap_or(Root::on(link.index, link.queue_length));
+        let name = &link.name;
+        if there.is_none() {
+            root.create(&mut self.netlink)
+                .map_err(|e| format!("interface {name} cannot be given a prio qdisc: {e}"))?;
+        }
         for (band, options) in lines {
             root.add_netem(&mut self.netlink, *band, options)
                 .map_err(|e| format!("interface {name} cannot be given a netem qdisc: {e}"))?;
@@ -162,88 +176,112 @@ impl Netem {
         Ok(())
     }
 
-    /// Adds what netem tells to what the tables have counted.
+    /// What became of the packets of each line, with what the tables have counted; the other rules have nothing here.
     pub(crate) fn count(
         &mut self,
         impairment: &Impairment,
-        counts: &mut [Counts],
-    ) -> Result<(), String> {
-        let companions: Vec<_> = self.links()?;
-        let qdiscs = self.qdiscs()?;
+        counted: &[Counted],
+    ) -> Result<Vec<Counts>, String> {
+        let mut counts = vec![Counts::default(); impairment.rules.len()];
+        for (at, counts) in counts.iter_mut().enumerate() {
+            if matches!(impairment.rules.get(at), Some(rule) if matches!(rule.effect, Effect::Line(_)))
+            {
+                entered(at, counted, counts);
+            }
+        }
+        let (links, qdiscs) = (self.links()?, self.qdiscs()?);
         for root in qdiscs.iter().filter_map(Present::our_root) {
-            let inward = companions
-                .iter()
-                .any(|link| link.index == root.interface && link.is_ours());
-            let direction = if inward {
-                Direction::Ingress
-            } else {
-                Direction::Egress
-            };
-            for (rule, band) in bands(impairment, direction)? {
-                let done = qdiscs
-                    .iter()
-                    .filter(|qdisc| qdisc.kind == "netem" && qdisc.band_of(root) == Some(band))
-                    .map(|qdisc| qdisc.done);
-                let rules = impairment.rules.get(rule).zip(counts.get_mut(rule));
-                if let Some((rule, counts)) = rules
-                    && let Effect::Line(line) = &rule.effect
-                {
-                    done.for_each(|done| add(counts, line, done));
-                }
+            let way = way_of(root, &links);
+            for qdisc in &qdiscs {
+                self.lanes.add(impairment, (root, way), qdisc, &mut counts);
+            }
+        }
+        Ok(counts)
+    }
+
+    /// What of ours there is, one line each.
+    pub(crate) fn found(&mut self) -> Result<Vec<String>, String> {
+        let (links, qdiscs) = (self.links()?, self.qdiscs()?);
+        let ours = links.iter().filter(|link| link.is_ours());
+        let mut found: Vec<_> = ours
+            .map(|link| format!("interface {}", link.name))
+            .collect();
+        for root in qdiscs.iter().filter_map(Present::our_root) {
+            let link = links.iter().find(|link| link.index == root.interface);
+            let name = link.map_or("?", |link| &link.name);
+            found.push(format!("qdisc prio on {name}"));
+            let lines = qdiscs.iter().filter(|qdisc| qdisc.netem_in(root).is_some());
+            found.extend(lines.map(|_| format!("qdisc netem on {name}")));
+        }
+        Ok(found)
+    }
+
+    /// Takes away all of ours, by whomever it was put there. Nothing may be classified into it any more.
+    pub(crate) fn sweep(&mut self) -> Result<(), String> {
+        self.lanes = Lanes::default();
+        self.settle()
+    }
+
+    /// Takes away what is not of the impairment that was prepared last, by whomever it was put there; what waits in it is let go
+    /// before. Nothing may be classified into it any more.
+    pub(crate) fn settle(&mut self) -> Result<(), String> {
+        let links = self.links()?;
+        let mut qdiscs = self.qdiscs()?;
+        let mut left = DRAIN.as_millis() / LOOK.as_millis();
+        while left > 0 && self.is_draining(&links, &qdiscs) {
+            thread::sleep(LOOK);
+            left -= 1;
+            qdiscs = self.qdiscs()?;
+        }
+        for root in qdiscs.iter().filter_map(Present::our_root) {
+            let way = way_of(root, &links);
+            if !self.lanes.of(way).is_empty() {
+                self.remove_lines(root, way, &qdiscs)?;
+            } else if way == Way::Out {
+                self.remove_root(root)?;
+            }
+        }
+        for link in links.iter().filter(|link| link.is_ours()) {
+            if self.lanes.ingress.is_empty() || link.name != INWARD {
+                links::delete(&mut self.netlink, link.index)
+                    .map_err(|e| format!("the interface {} cannot be removed: {e}", link.name))?;
             }
         }
         Ok(())
     }
 
-    /// What of ours there is, one line each.
-    pub(crate) fn found(&mut self) -> Result<Vec<String>, String> {
-        let links = self.links()?;
-        let name = |index: u32| {
-            let link = links.iter().find(|link| link.index == index);
-            link.map_or_else(|| index.to_string(), |link| link.name.clone())
-        };
-        let ours = links.iter().filter(|link| link.is_ours());
-        let mut found: Vec<_> = ours
-            .map(|link| format!("interface {}", link.name))
-            .collect();
-        let qdiscs = self.qdiscs()?;
-        for root in qdiscs.iter().filter_map(Present::our_root) {
-            let lines = qdiscs
-                .iter()
-                .filter(|qdisc| qdisc.kind == "netem" && qdisc.band_of(root).is_some())
-                .count();
-            let name = name(root.interface);
-            found.push(format!("qdisc prio on {name} with {lines} of netem"));
-        }
-        Ok(found)
+    fn is_draining(&self, links: &[Link], qdiscs: &[Present]) -> bool {
+        let mut roots = qdiscs.iter().filter_map(Present::our_root);
+        roots.any(|root| {
+            let leaving = self.leaving(root, way_of(root, links), qdiscs);
+            leaving.into_iter().any(|(_, waiting)| waiting > 0)
+        })
     }
 
-    /// Takes away all of ours, by whomever it was put there; what waits in it is let go before. Nothing may be classified into it
-    /// any more.
-    pub(crate) fn sweep(&mut self) -> Result<(), String> {
-        let mut qdiscs = self.qdiscs()?;
-        let mut left = DRAIN.as_millis() / LOOK.as_millis();
-        while waiting(&qdiscs) > 0 && left > 0 {
-            thread::sleep(LOOK);
-            left -= 1;
-            qdiscs = self.qdiscs()?;
+    /// The bands of the root that are not to stay, and how many packets wait in each.
+    fn leaving(&self, root: Root, way: Way, qdiscs: &[Present]) -> Vec<(u32, u64)> {
+        let stays = |band| self.lanes.of(way).values().any(|stays| *stays == band);
+        qdiscs
+            .iter()
+            .filter_map(|qdisc| Some((qdisc.netem_in(root)?, qdisc.done.waiting)))
+            .filter(|(band, _)| !stays(*band))
+            .collect()
+    }
+
+    fn remove_lines(&mut self, root: Root, way: Way, qdiscs: &[Present]) -> Result<(), String> {
+        for (band, _) in self.leaving(root, way, qdiscs) {
+            root.remove_netem(&mut self.netlink, band)
+                .map_err(|e| format!("a netem qdisc cannot be removed: {e}"))?;
         }
-        let links = self.links()?;
-        let ours: Vec<_> = links.iter().filter(|link| link.is_ours()).collect();
-        for root in qdiscs.iter().filter_map(Present::our_root) {
-            if ours.iter().any(|link| link.index == root.interface) {
-                continue;
-            }
-            root.delete(&mut self.netlink)
-                .map_err(|e| format!("the qdisc prio cannot be removed: {e}"))?;
-            if root.had_no_length() {
-                links::set_queue_length(&mut self.netlink, root.interface, 0)
-                    .map_err(|e| format!("the queue's length cannot be set back to 0: {e}"))?;
-            }
-        }
-        for link in ours {
-            links::delete(&mut self.netlink, link.index)
-                .map_err(|e| format!("the interface {} cannot be removed: {e}", link.name))?;
+        Ok(())
+    }
+
+    fn remove_root(&mut self, root: Root) -> Result<(), String> {
+        root.delete(&mut self.netlink)
+            .map_err(|e| format!("a prio qdisc cannot be removed: {e}"))?;
+        if root.had_no_length() {
+            links::set_queue_length(&mut self.netlink, root.interface, 0)
+                .map_err(|e| format!("a queue's length cannot be set back to 0: {e}"))?;
         }
         Ok(())
     }
@@ -257,72 +295,50 @@ impl Netem {
     }
 }
 
-/// By rule.
-type Bands = BTreeMap<usize, u32>;
-
-/// The bands of one direction, from 1 on.
-fn bands(impairment: &Impairment, direction: Direction) -> Result<Bands, String> {
-    let rules = impairment.rules.iter().enumerate().filter(|(_, rule)| {
-        let this_way = [direction, Direction::Both].contains(&rule.flow.direction);
-        this_way && matches!(rule.effect, Effect::Line(_))
-    });
-    let bands: Bands = rules.map(|(at, _)| at).zip(1..).collect();
-    if bands.len() > LINES as usize {
-        return Err(format!(
-            "netem tells {LINES} lines apart in each direction, and {} were asked for",
-            bands.len()
-        ));
+/// Packets go through a root on an interface of ours on their way in.
+fn way_of(root: Root, links: &[Link]) -> Way {
+    let ours = links.iter().filter(|link| link.is_ours());
+    if ours.into_iter().any(|link| link.index == root.interface) {
+        Way::In
+    } else {
+        Way::Out
     }
-    Ok(bands)
 }
 
-fn classes(bands: &Bands) -> BTreeMap<usize, u32> {
-    let pairs = bands.iter();
-    pairs
-        .map(|(rule, band)| (*rule, qdisc::class(*band)))
+/// The bands in which there is a line.
+fn used(qdiscs: &[Present], links: &[Link], way: Way) -> BTreeSet<u32> {
+    let roots = qdiscs.iter().filter_map(Present::our_root);
+    roots
+        .filter(|root| way_of(*root, links) == way)
+        .flat_map(|root| qdiscs.iter().filter_map(move |qdisc| qdisc.netem_in(root)))
         .collect()
 }
 
-/// The options of each band.
-fn lines(
-    impairment: &Impairment,
-    (direction, bands): (Direction, &Bands),
-    link: &Link,
-) -> Result<Vec<(u32, Vec<u8>)>, String> {
-    let mut lines = Vec::new();
-    for (at, band) in bands {
-        if let Some(rule) = impairment.rules.get(*at)
-            && let Effect::Line(line) = &rule.effect
-        {
-            let seed = seed(impairment.seed, link.index, direction, *band);
-            lines.push((*band, options::options(line, seed, link.framing)?));
+fn refuse_foreign(links: &[&Link], qdiscs: &[Present]) -> Result<(), String> {
+    let foreign = qdiscs.iter().find_map(|qdisc| {
+        let link = links.iter().find(|link| link.index == qdisc.interface)?;
+        qdisc.is_foreign_root().then_some((qdisc.name(), &link.name))
+    });
+    match foreign {
+        None => Ok(()),
+        Some((qdisc, name)) => Err(format!(
+            "interface {name} has a qdisc that is not chaosrun's and not the kernel's default: {qdisc}; nothing was changed: \
+             remove it (`tc qdisc del dev {name} root`), or have the packets queued instead"
+        )),
+    }
+}
+
+/// How many packets came to a line. Those that come in are counted before it, by the table that leads into it.
+fn entered(rule: usize, counted: &[Counted], counts: &mut Counts) {
+    for found in counted {
+        let before = match found.family {
+            Family::Netdev => Way::In,
+            _ => Way::Out,
+        };
+        if found.chain == chain_name(rule, before) {
+            counts.packets += found.packets;
+            counts.bytes += found.bytes;
         }
-    }
-    Ok(lines)
-}
-
-/// Each line has random numbers of its own.
-fn seed(seed: u64, interface: u32, direction: Direction, band: u32) -> u64 {
-    const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
-    let way = u64::from(direction == Direction::Ingress);
-    let place = u64::from(interface) << 8 | u64::from(band) << 1 | way;
-    // A multiplication by an odd number loses nothing, so no two places get the same.
-    seed ^ place.wrapping_mul(SPREAD)
-}
-
-fn waiting(qdiscs: &[Present]) -> u64 {
-    let ours = qdiscs.iter().filter(|qdisc| qdisc.our_root().is_some());
-    ours.map(|qdisc| qdisc.done.waiting).sum()
-}
-
-fn add(counts: &mut Counts, line: &Line, done: Done) {
-    if line.delay.is_some() || line.rate.is_some() {
-        counts.delayed += done.sent;
-    }
-    if line.loss.is_some() {
-        counts.dropped += done.dropped;
-    } else {
-        counts.overflowed += done.dropped;
     }
 }
 
@@ -337,6 +353,3 @@ fn missing(what: &str, failure: &Failure) -> String {
         format!("the kernel refuses to try {what}: {failure}")
     }
 }
-
-#[cfg(test)]
-mod tests;

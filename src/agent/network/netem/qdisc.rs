@@ -92,6 +92,11 @@ impl Root {
         )
     }
 
+    /// What goes to the band from then on passes.
+    pub(super) fn remove_netem(self, netlink: &mut Netlink, band: u32) -> Result<(), Failure> {
+        delete(netlink, &header(self.interface, 0, class(band)))
+    }
+
     /// With all of its bands; what the kernel has by default is there again afterwards.
     pub(super) fn delete(self, netlink: &mut Netlink) -> Result<(), Failure> {
         delete(netlink, &header(self.interface, OURS << 16, ROOT))
@@ -118,10 +123,10 @@ impl Present {
         self.parent == ROOT && self.handle != 0 && self.our_root().is_none()
     }
 
-    /// In which of the root's bands it is.
-    pub(super) fn band_of(&self, root: Root) -> Option<u32> {
+    /// It is a line of ours: in which of the root's bands.
+    pub(super) fn netem_in(&self, root: Root) -> Option<u32> {
         let within = self.interface == root.interface && self.parent >> 16 == OURS;
-        within.then(|| (self.parent & 0xffff).saturating_sub(1))
+        (within && self.kind == "netem").then(|| (self.parent & 0xffff).saturating_sub(1))
     }
 
     /// As `tc` shows it: `htb 1:`.
@@ -255,7 +260,7 @@ mod tests {
             parent: class(3),
             ..prio(0x8001, 0, 0)
         };
-        assert_eq!(child.band_of(root), Some(3));
-        assert_eq!(child.band_of(Root::on(3, 1000)), None);
+        assert_eq!(child.netem_in(root), Some(3));
+        assert_eq!(child.netem_in(Root::on(3, 1000)), None);
     }
 }
