@@ -1,6 +1,7 @@
 //! What a system consists of, as its engine reports it: a snapshot, never a live handle.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -141,6 +142,14 @@ pub struct Endpoint {
     pub driver_opts: BTreeMap<String, String>,
 }
 
+impl Endpoint {
+    /// Of both kinds, as far as it has them.
+    pub fn addresses(&self) -> impl Iterator<Item = IpAddr> {
+        let both = [&self.address, &self.address_v6];
+        both.into_iter().filter_map(|text| text.parse().ok())
+    }
+}
+
 impl Instance {
     /// The name that stays the same from run to run: `service-number` for Compose, else the engine's name.
     pub fn identity(&self) -> String {
@@ -175,6 +184,18 @@ impl Inventory {
             self.instances.extend(now);
         }
         self.instances.sort_by_key(Instance::identity);
+    }
+
+    /// Whose network namespace it lives in, where that is another container's: an engine names that one by id or as its author did, a
+    /// Compose file by its service.
+    pub fn owner_of_network(&self, instance: &Instance) -> Option<&Instance> {
+        let (kind, of) = instance.network_mode.split_once(':')?;
+        let is_owner = |one: &&Instance| match kind {
+            "container" => of == one.id || of == one.name,
+            "service" => one.service.as_deref() == Some(of) && one.project == instance.project,
+            _ => false,
+        };
+        self.instances.iter().find(is_owner)
     }
 
     pub fn by_id(&self, id: &str) -> Option<&Instance> {

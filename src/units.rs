@@ -163,6 +163,50 @@ impl fmt::Display for Rate {
     }
 }
 
+/// Bits per second; written `"10mbit"`, as `tc` does: a thousand to the step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct BitRate(pub u64);
+
+const BIT_UNITS: &[(&str, u64)] = &[
+    ("gbit", 1_000_000_000),
+    ("mbit", 1_000_000),
+    ("kbit", 1_000),
+    ("bit", 1),
+];
+
+impl FromStr for BitRate {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        const EXPECTED: &str = "expected bits per second with their unit, such as \"512kbit\", \"10mbit\" or \"1gbit\"";
+        let lower = text.trim().to_ascii_lowercase();
+        let found = BIT_UNITS
+            .iter()
+            .find_map(|(unit, bits)| Some((lower.strip_suffix(unit)?, *bits)));
+        let (number, bits) = found.ok_or(EXPECTED)?;
+        let number: f64 = number.trim().parse().map_err(|_| EXPECTED)?;
+        let rate = number * bits as f64;
+        if (0.0..1e15).contains(&rate) {
+            Ok(Self(rate.round() as u64))
+        } else {
+            Err(EXPECTED.into())
+        }
+    }
+}
+
+impl fmt::Display for BitRate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let fits = |(_, bits): &&(&str, u64)| self.0 >= *bits;
+        let (unit, bits) = BIT_UNITS.iter().find(fits).unwrap_or(&("bit", 1));
+        let text = format!("{:.3}", self.0 as f64 / *bits as f64);
+        write!(
+            f,
+            "{}{unit}",
+            text.trim_end_matches('0').trim_end_matches('.')
+        )
+    }
+}
+
 /// A POSIX signal by its full name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]

@@ -44,11 +44,7 @@ pub(super) fn explain(name: &str) -> u8 {
         return unknown(name);
     }
     for (what, page) in found {
-        let common = pages::PROBES
-            .iter()
-            .find(|page| page.starts_with("`[probes."));
-        let parts = std::iter::once(page).chain(common.copied().filter(|_| what == "a probe"));
-        let parts: Vec<&str> = parts.collect();
+        let parts: Vec<&str> = std::iter::once(page).chain(common(what, name)).collect();
         term::data(&report::manual(
             &format!("{name}, {what}"),
             &parts.join("\n\n"),
@@ -59,11 +55,27 @@ pub(super) fn explain(name: &str) -> u8 {
     code::OK
 }
 
+/// The page on what it has in common with others.
+fn common(what: &str, name: &str) -> Option<&'static str> {
+    let (pages, start) = match what {
+        "a probe" => (pages::PROBES, "`[probes."),
+        _ if fault::KINDS
+            .iter()
+            .any(|kind| kind.name == name && kind.aimed) =>
+        {
+            (pages::FAULTS, "Which packets ")
+        }
+        _ => return None,
+    };
+    pages.iter().find(|page| page.starts_with(start)).copied()
+}
+
 /// What the page of a kind says of a key.
 pub(super) fn describe(kind: &str, key: &str) -> Option<String> {
     let pages = pages_of(kind).into_iter();
     pages
-        .flat_map(|(_, page)| page.lines())
+        .flat_map(|(what, page)| std::iter::once(page).chain(common(what, kind)))
+        .flat_map(str::lines)
         .find_map(|line| row(line, key))
 }
 

@@ -10,10 +10,11 @@ use tokio::time::timeout;
 use super::role;
 use super::undo::{AT_ONCE, LOOK_WITHIN, wait_for};
 use crate::action::{Action, Capability, Change, Subject};
+use crate::fault::Scene;
 use crate::history::{Impediment, Proof};
 use crate::inventory::{Instance, Inventory};
 use crate::plan::preview::{candidates, enough};
-use crate::plan::{list, pick, select};
+use crate::plan::{list, pick, scene, select};
 use crate::runtime::Runtime;
 use crate::scenario::{Limits, OnEmpty, Pick, Secrets, Step, Target};
 use crate::units::format_duration;
@@ -38,6 +39,8 @@ pub(super) struct Question {
     pub inventory: Arc<Inventory>,
     pub secrets: Arc<Secrets>,
     pub target: Target,
+    /// Targets that the fault names as peers.
+    pub peers: Vec<Target>,
     pub limits: Limits,
     /// What this run has done to containers and not undone, by id: `is paused by step s`.
     pub held: BTreeMap<String, String>,
@@ -46,8 +49,8 @@ pub(super) struct Question {
     pub step: usize,
 }
 
-/// Whom the step hits, each observed just now.
-pub(super) async fn resolve(question: Question) -> Result<Vec<Instance>, Miss> {
+/// Whom the step hits, each observed just now, and who its peers are.
+pub(super) async fn resolve(question: Question) -> Result<Scene, Miss> {
     let Question {
         runtime, target, ..
     } = &question;
@@ -81,9 +84,43 @@ pub(super) async fn resolve(question: Question) -> Result<Vec<Instance>, Miss> {
             target.name
         )));
     }
-    observe_all(&**runtime, picked)
-        .await
-        .map_err(|why| Miss::Impeded(Impediment::Target, why))
+    let impeded = |why| Miss::Impeded(Impediment::Target, why);
+    let hit = observe_all(&**runtime, picked).await.map_err(impeded)?;
+    let mut named = BTreeMap::new();
+    for peer in &question.peers {
+        let found = resolve_peer(&question, &inventory, peer).await;
+        named.insert(peer.name.clone(), found.map_err(impeded)?);
+    }
+    Ok(Scene {
+        world: inventory,
+        hit,
+        named,
+        seed: question.seed,
+        step: question.step,
+    })
+}
+
+/// Who a target is that the fault names as a peer.
+///
+/// # Errors
+/// Nobody, or nobody has the role.
+async fn resolve_peer(
+    question: &Question,
+    inventory: &Inventory,
+    peer: &Target,
+) -> Result<Vec<Instance>, String> {
+    let meant = scene::meant(peer, inventory);
+    let named = |why: String| format!("target {}, which it names as a peer: {why}", peer.name);
+    if meant.is_empty() {
+        return Err(named("it matches nobody who runs".into()));
+    }
+    let meant = match &peer.role {
+        None => meant,
+        Some(asked) => role::filter(&*question.runtime, asked, meant, &question.secrets)
+            .await
+            .map_err(named)?,
+    };
+    Ok(pick::pick(meant, peer.pick, question.seed, question.step))
 }
 
 /// What events have told of the system may lag behind what this run has just done to it: whom the target means is looked at.
@@ -128,17 +165,33 @@ async fn observe_all(
         .await
 }
 
-/// The actions of a step on these instances.
+/// The actions of a step on everyone whom it hits.
 ///
 /// # Errors
-/// Why one of them cannot be hit in this way.
-pub(super) fn lower(step: &Step, instances: &[Instance]) -> Result<Vec<Action>, String> {
+/// Why one of them cannot be hit in this way, or that none has a part in it.
+pub(super) fn lower(step: &Step, scene: &Scene) -> Result<Vec<Action>, String> {
     let mut actions = Vec::new();
-    for instance in instances {
-        let lowered = step.fault.lower(instance);
-        actions.extend(lowered.map_err(|why| format!("{}: {why}", instance.identity()))?);
+    for instance in &scene.hit {
+        actions.extend(lower_one(step, instance, scene)?);
+    }
+    if actions.is_empty() {
+        let kind = step.fault.kind();
+        return Err(format!("nobody whom it hits has a part in its `{kind}`"));
     }
     Ok(actions)
+}
+
+/// Its actions on one of them.
+///
+/// # Errors
+/// Why that one cannot be hit in this way.
+pub(super) fn lower_one(
+    step: &Step,
+    instance: &Instance,
+    scene: &Scene,
+) -> Result<Vec<Action>, String> {
+    let lowered = step.fault.lower(instance, scene);
+    lowered.map_err(|why| format!("{}: {why}", instance.identity()))
 }
 
 /// What must be made ready for these actions.

@@ -8,11 +8,11 @@ use super::inject;
 use super::journal::{Line, Project};
 use super::lock::{self, LockError};
 use super::run::{Go, Ready, Run, told};
-use crate::action::{Action, Subject};
+use crate::action::{Action, Capability, Subject};
 use crate::history::{Event, Impediment, Member};
 use crate::inventory::{Instance, Inventory};
-use crate::plan::preview;
 use crate::plan::select::matches;
+use crate::plan::{preview, scene};
 use crate::runtime::Scope;
 use crate::scenario::{OnEmpty, Step, System};
 
@@ -114,7 +114,11 @@ impl Run {
             };
             let lowered: Vec<Result<Vec<Action>, String>> = candidates
                 .iter()
-                .map(|one| inject::lower(&step, std::slice::from_ref(one)))
+                .map(|one| {
+                    let turn = (self.seed, index);
+                    let scene = scene::foresee_one(&self.scenario, before, turn, &candidates, one);
+                    inject::lower_one(&step, one, &scene)
+                })
                 .collect();
             if let Some(Err(why)) = lowered.iter().find(|_| lowered.iter().all(Result::is_err)) {
                 let why = format!("step {}: {why}", step.name);
@@ -124,6 +128,14 @@ impl Run {
                 .iter()
                 .flatten()
                 .for_each(|actions| needs.extend(inject::needs(actions)));
+            if step.fault.is_of_network() {
+                // Who has a part in it is known later.
+                let able = candidates
+                    .iter()
+                    .zip(&lowered)
+                    .filter(|(_, lowered)| lowered.is_ok());
+                needs.extend(able.map(|(one, _)| (Subject::of(one), Capability::Network)));
+            }
             may_hit.extend(
                 candidates
                     .iter()
@@ -135,6 +147,8 @@ impl Run {
         if needs.is_empty() {
             return Ok(());
         }
+        needs.sort();
+        needs.dedup();
         let runtime = Arc::clone(&self.runtime);
         self.made = true;
         let ready = self.unless_stopped(runtime.prepare(&needs)).await?;

@@ -21,6 +21,7 @@ use crate::scenario::cursor::Cursor;
 pub(super) const KIND: Kind = Kind {
     name: "disconnect",
     summary: "take a container out of a network",
+    aimed: false,
     read,
 };
 
@@ -99,7 +100,10 @@ impl Disconnect {
 }
 
 /// By its full name, or by the one it has within the Compose project.
-fn named<'a>(instance: &'a Instance, wanted: &str) -> Option<(&'a String, &'a Endpoint)> {
+pub(super) fn named<'a>(
+    instance: &'a Instance,
+    wanted: &str,
+) -> Option<(&'a String, &'a Endpoint)> {
     let in_project = || {
         let project = instance.project.as_ref()?;
         instance
@@ -111,11 +115,12 @@ fn named<'a>(instance: &'a Instance, wanted: &str) -> Option<(&'a String, &'a En
 
 #[cfg(test)]
 mod tests {
+    use super::super::Scene;
     use super::super::testing::{endpoint, instance, problems, read};
     use super::*;
 
     fn refusal(fault: &str, instance: &Instance) -> String {
-        read(fault).lower(instance).unwrap_err()
+        read(fault).lower(instance, &Scene::default()).unwrap_err()
     }
 
     #[test]
@@ -147,7 +152,7 @@ mod tests {
         ] {
             let fault = read(&format!("disconnect = {{ target = \"t\"{network} }}"));
             assert_eq!(
-                fault.lower(&instance).unwrap(),
+                fault.lower(&instance, &Scene::default()).unwrap(),
                 std::slice::from_ref(&expected)
             );
         }

@@ -33,6 +33,7 @@ use crate::units::Signal;
 pub(super) const KIND: Kind = Kind {
     name: "kill",
     summary: "send a signal to a container's first process, through the engine or as a crash",
+    aimed: false,
     read,
 };
 
@@ -204,6 +205,7 @@ fn check_revival(instance: &Instance) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Scene;
     use super::super::testing::{instance, problems, read};
     use super::*;
 
@@ -217,7 +219,7 @@ mod tests {
     #[test]
     fn by_default_sigkill_through_the_engine_and_a_start() {
         let fault = read("kill = { target = \"t\" }");
-        let actions = fault.lower(&instance()).unwrap();
+        let actions = fault.lower(&instance(), &Scene::default()).unwrap();
         assert_eq!(
             actions,
             [Action {
@@ -242,11 +244,11 @@ mod tests {
         );
         let mut instance = instance();
         assert_eq!(
-            fault.lower(&instance).unwrap_err(),
+            fault.lower(&instance, &Scene::default()).unwrap_err(),
             "cannot leave node-1 to its restart policy: it has none; give its service `restart: always`, or say restore = \"start\""
         );
         instance.restart_policy = RestartPolicy::OnFailure { at_most: 3 };
-        let action = fault.lower(&instance).unwrap().remove(0);
+        let action = fault.lower(&instance, &Scene::default()).unwrap().remove(0);
         assert_eq!(
             action.change,
             Change::Crash {
@@ -266,7 +268,7 @@ mod tests {
         instance.restart_count = 3;
         assert!(
             fault
-                .lower(&instance)
+                .lower(&instance, &Scene::default())
                 .unwrap_err()
                 .contains("used up its 3 restarts")
         );
@@ -276,14 +278,14 @@ mod tests {
     #[test]
     fn a_gentle_signal_is_only_delivered_unless_restore_says_more() {
         let action = read("kill = { target = \"t\", signal = \"hup\" }")
-            .lower(&instance())
+            .lower(&instance(), &Scene::default())
             .unwrap()
             .remove(0);
         assert_eq!(action.effect, Condition::Delivered);
         assert!(matches!(action.undo, Undo::None { why } if why.contains("SIGHUP")));
 
         let action = read("kill = { target = \"t\", signal = \"SIGHUP\", restore = \"start\" }")
-            .lower(&instance())
+            .lower(&instance(), &Scene::default())
             .unwrap()
             .remove(0);
         assert_eq!(action.effect, ended());
@@ -292,7 +294,10 @@ mod tests {
     #[test]
     fn a_kill_that_nobody_undoes_says_so() {
         let fault = read("kill = { target = \"t\", signal = \"TERM\", restore = \"none\" }");
-        let action = fault.lower(&instance()).unwrap().remove(0);
+        let action = fault
+            .lower(&instance(), &Scene::default())
+            .unwrap()
+            .remove(0);
         assert_eq!(action.effect, ended());
         assert!(matches!(action.undo, Undo::None { .. }));
         assert!(!fault.may_last());

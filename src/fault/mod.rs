@@ -2,10 +2,23 @@
 //!
 //! One file a fault; the page on top of it is its manual. [`KINDS`] is the list that everything else reads.
 
+mod blackhole;
+mod combined;
+mod corrupt;
+mod delay;
 mod disconnect;
+mod dns;
+mod duplicate;
 mod kill;
+mod loss;
+mod network;
+mod partition;
 mod pause;
+mod rate;
+mod reorder;
+mod reset;
 mod restart;
+mod scene;
 mod stop;
 #[cfg(test)]
 mod testing;
@@ -18,8 +31,11 @@ use crate::scenario::cursor::Cursor;
 
 pub use disconnect::Disconnect;
 pub use kill::{By, Kill};
+pub use network::{Aim, Network, Peer, Shape};
+pub use partition::{Partition, Sides};
 pub use pause::Pause;
 pub use restart::Restart;
+pub use scene::Scene;
 pub use stop::Stop;
 
 /// How long a lasting fault lasts when its step has no `for`.
@@ -33,6 +49,9 @@ pub enum Fault {
     Restart(Restart),
     Pause(Pause),
     Disconnect(Disconnect),
+    /// All that makes some packets fare worse.
+    Network(Network),
+    Partition(Partition),
 }
 
 /// Who brings a container back that a fault took down.
@@ -51,6 +70,8 @@ pub struct Kind {
     /// Its key: `kill`.
     pub name: &'static str,
     pub summary: &'static str,
+    /// Does it take the keys that say which packets?
+    pub aimed: bool,
     pub(crate) read: fn(&mut Cursor<'_>) -> Option<Fault>,
 }
 
@@ -61,32 +82,22 @@ pub const KINDS: &[Kind] = &[
     restart::KIND,
     pause::KIND,
     disconnect::KIND,
+    delay::KIND,
+    loss::KIND,
+    corrupt::KIND,
+    duplicate::KIND,
+    reorder::KIND,
+    rate::KIND,
+    combined::KIND,
+    partition::KIND,
+    blackhole::KIND,
+    reset::KIND,
+    dns::KIND,
 ];
 
 /// Names that the language keeps for faults to come.
 pub const LATER: &[&str] = &[
-    "remove",
-    "delay",
-    "loss",
-    "corrupt",
-    "duplicate",
-    "reorder",
-    "rate",
-    "network",
-    "partition",
-    "blackhole",
-    "reset",
-    "dns",
-    "cpu",
-    "memory",
-    "io",
-    "disk",
-    "pids",
-    "process",
-    "clock",
-    "exec",
-    "scale",
-    "drain",
+    "remove", "cpu", "memory", "io", "disk", "pids", "process", "clock", "exec", "scale", "drain",
     "rollout",
 ];
 
@@ -99,6 +110,8 @@ impl Fault {
             Self::Restart(_) => restart::KIND.name,
             Self::Pause(_) => pause::KIND.name,
             Self::Disconnect(_) => disconnect::KIND.name,
+            Self::Network(network) => network.kind,
+            Self::Partition(_) => partition::KIND.name,
         }
     }
 
@@ -110,6 +123,8 @@ impl Fault {
             Self::Restart(restart) => &restart.target,
             Self::Pause(pause) => &pause.target,
             Self::Disconnect(disconnect) => &disconnect.target,
+            Self::Network(network) => &network.target,
+            Self::Partition(partition) => &partition.target,
         }
     }
 
@@ -119,8 +134,35 @@ impl Fault {
             Self::Kill(kill) => kill.restore == Restore::Start,
             Self::Stop(stop) => stop.restore == Restore::Start,
             Self::Restart(_) => false,
-            Self::Pause(_) | Self::Disconnect(_) => true,
+            Self::Pause(_) | Self::Disconnect(_) | Self::Network(_) | Self::Partition(_) => true,
         }
+    }
+
+    /// The targets that it names as peers.
+    pub fn peers(&self) -> Vec<&str> {
+        let all: Vec<&Peer> = match self {
+            Self::Network(network) => network.aim.to.iter().collect(),
+            Self::Partition(Partition {
+                sides: Sides::Groups { from, to },
+                ..
+            }) => from.iter().chain(to).collect(),
+            _ => Vec::new(),
+        };
+        let names = all.into_iter().filter_map(|peer| match peer {
+            Peer::Target(name) => Some(name.as_str()),
+            _ => None,
+        });
+        names.collect()
+    }
+
+    /// Does what happens to one target depend on how many there are?
+    pub fn is_shaped(&self) -> bool {
+        matches!(self, Self::Partition(partition) if matches!(partition.sides, Sides::Shape(_)))
+    }
+
+    /// Is it one of those of which a container has one at a time?
+    pub fn is_of_network(&self) -> bool {
+        matches!(self, Self::Network(_) | Self::Partition(_))
     }
 
     /// What its targets certainly are while it is in force, if that keeps other faults off them: `paused`.
@@ -154,11 +196,11 @@ impl Fault {
         }
     }
 
-    /// What to do to one instance.
+    /// What to do to one instance; nothing, where it has no part in what the others are hit by.
     ///
     /// # Errors
     /// A sentence saying why this instance cannot be hit in this way, and what to do.
-    pub fn lower(&self, instance: &Instance) -> Result<Vec<Action>, String> {
+    pub fn lower(&self, instance: &Instance, scene: &Scene) -> Result<Vec<Action>, String> {
         if instance.state != State::Running {
             return Err(not_running(self.kind(), instance));
         }
@@ -168,6 +210,8 @@ impl Fault {
             Self::Restart(restart) => restart.lower(instance),
             Self::Pause(_) => pause::lower(instance),
             Self::Disconnect(disconnect) => disconnect.lower(instance)?,
+            Self::Network(network) => network.lower(instance, scene)?,
+            Self::Partition(partition) => partition.lower(instance, scene)?,
         };
         if instance.auto_remove && actions.iter().any(wants_a_start) {
             return Err(format!(
@@ -207,14 +251,14 @@ fn read_target(table: &mut Cursor<'_>) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::testing::{instance, read};
+    use super::testing::{instance, least, read};
     use super::*;
 
     #[test]
     fn what_cannot_be_started_again_is_not_ended() {
         let mut gone_once_ended = instance();
         gone_once_ended.auto_remove = true;
-        let lower = |text: &str| read(text).lower(&gone_once_ended);
+        let lower = |text: &str| read(text).lower(&gone_once_ended, &Scene::default());
         for ends in ["kill", "stop", "restart"] {
             let why = lower(&format!("{ends} = {{ target = \"t\" }}")).unwrap_err();
             assert!(why.contains("it was run with --rm"), "{why}");
@@ -230,7 +274,7 @@ mod tests {
     #[test]
     fn every_kind_reads_and_knows_its_name_and_target() {
         for kind in KINDS {
-            let fault = read(&format!("{} = {{ target = \"t\" }}", kind.name));
+            let fault = read(&least(kind));
             assert_eq!((fault.kind(), fault.target()), (kind.name, "t"));
             assert!(!LATER.contains(&kind.name));
             assert_eq!(fault.may_last(), fault.default_hold() > Duration::ZERO);
@@ -240,10 +284,19 @@ mod tests {
     #[test]
     fn only_a_running_container_can_be_hit() {
         let mut instance = instance();
+        let other = Instance {
+            id: "c2".into(),
+            number: Some(2),
+            ..instance.clone()
+        };
+        let scene = Scene {
+            hit: vec![instance.clone(), other],
+            ..Scene::default()
+        };
         for kind in KINDS {
-            let fault = read(&format!("{} = {{ target = \"t\" }}", kind.name));
+            let fault = read(&least(kind));
             instance.state = State::Running;
-            assert!(fault.lower(&instance).is_ok(), "{}", kind.name);
+            assert!(fault.lower(&instance, &scene).is_ok(), "{}", kind.name);
             for state in [
                 State::Created,
                 State::Paused,
@@ -253,13 +306,13 @@ mod tests {
                 State::Dead,
             ] {
                 instance.state = state;
-                assert!(fault.lower(&instance).is_err(), "{}", kind.name);
+                assert!(fault.lower(&instance, &scene).is_err(), "{}", kind.name);
             }
         }
         instance.state = State::Exited { code: 137 };
         assert_eq!(
             read("pause = { target = \"t\" }")
-                .lower(&instance)
+                .lower(&instance, &Scene::default())
                 .unwrap_err(),
             "cannot pause node-1: it has exited with code 137; a fault needs a container that runs"
         );

@@ -19,6 +19,7 @@ use crate::scenario::cursor::Cursor;
 pub(super) const KIND: Kind = Kind {
     name: "pause",
     summary: "freeze every process of a container",
+    aimed: false,
     read,
 };
 
@@ -46,13 +47,14 @@ pub(super) fn lower(instance: &Instance) -> Vec<Action> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Scene;
     use super::super::testing::{instance, problems, read};
     use super::*;
 
     #[test]
     fn pauses_and_unpauses() {
         let action = read("pause = { target = \"t\" }")
-            .lower(&instance())
+            .lower(&instance(), &Scene::default())
             .unwrap()
             .remove(0);
         assert_eq!(action.change, Change::Pause);

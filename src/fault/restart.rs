@@ -22,6 +22,7 @@ use crate::scenario::cursor::Cursor;
 pub(super) const KIND: Kind = Kind {
     name: "restart",
     summary: "stop a container in good order and start it again at once",
+    aimed: false,
     read,
 };
 
@@ -53,6 +54,7 @@ impl Restart {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Scene;
     use super::super::testing::{instance, problems, read};
     use super::*;
     use crate::action::{Change, Undo};
@@ -60,7 +62,10 @@ mod tests {
     #[test]
     fn is_a_stop_whose_undo_comes_at_once() {
         let fault = read("restart = { target = \"t\", grace = \"0s\" }");
-        let action = fault.lower(&instance()).unwrap().remove(0);
+        let action = fault
+            .lower(&instance(), &Scene::default())
+            .unwrap()
+            .remove(0);
         let grace = Duration::ZERO;
         assert_eq!(action.change, Change::Stop { grace });
         assert!(matches!(

@@ -24,6 +24,7 @@ use crate::units::parse_duration;
 pub(super) const KIND: Kind = Kind {
     name: "stop",
     summary: "stop a container in good order, and start it again when the step ends",
+    aimed: false,
     read,
 };
 
@@ -92,13 +93,14 @@ impl Stop {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Scene;
     use super::super::testing::{instance, problems, read};
     use super::*;
 
     #[test]
     fn stops_with_grace_and_starts_again() {
         let action = read("stop = { target = \"t\", grace = \"2s\" }")
-            .lower(&instance())
+            .lower(&instance(), &Scene::default())
             .unwrap()
             .remove(0);
         assert_eq!(
@@ -121,7 +123,10 @@ mod tests {
     fn a_stop_that_nobody_undoes_cannot_last() {
         let fault = read("stop = { target = \"t\", restore = \"none\" }");
         assert!(!fault.may_last());
-        let action = fault.lower(&instance()).unwrap().remove(0);
+        let action = fault
+            .lower(&instance(), &Scene::default())
+            .unwrap()
+            .remove(0);
         assert_eq!(action.change, Change::Stop { grace: GRACE });
         assert!(matches!(action.undo, Undo::None { .. }));
     }

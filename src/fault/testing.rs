@@ -1,6 +1,6 @@
 //! For the tests of each fault: one read from TOML, and a container to lower it to.
 
-use super::Fault;
+use super::{Fault, Kind};
 use crate::inventory::{Endpoint, Health, Instance, RestartPolicy, State};
 use crate::scenario::testing;
 
@@ -12,6 +12,20 @@ fn scenario(fault: &str) -> String {
 
 pub(super) fn read(fault: &str) -> Fault {
     testing::check(&scenario(fault)).steps.remove(0).fault
+}
+
+/// A fault with what it needs and no more.
+pub(super) fn least(kind: &Kind) -> String {
+    let more = match kind.name {
+        "delay" | "network" => ", latency = \"50ms\"",
+        "loss" | "corrupt" | "duplicate" => ", percent = \"1%\"",
+        "reorder" => ", percent = \"25%\", latency = \"50ms\"",
+        "rate" => ", rate = \"1mbit\"",
+        "partition" => ", shape = \"one\"",
+        "dns" => ", names = \"redis\"",
+        _ => "",
+    };
+    format!("{} = {{ target = \"t\"{more} }}", kind.name)
 }
 
 /// All of them are on line 9.

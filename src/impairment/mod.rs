@@ -8,6 +8,7 @@ pub mod dns;
 pub mod expect;
 pub mod line;
 pub mod packet;
+mod phrase;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -118,7 +119,7 @@ pub struct Delay {
     pub latency: Duration,
     /// Spread around the latency; not above it.
     pub jitter: Duration,
-    /// How much of each packet's random number is taken over from the one before.
+    /// How much each packet's delay leans on the one before; the spread stays as wide.
     pub correlation: f64,
     pub distribution: Distribution,
 }
@@ -158,6 +159,7 @@ pub enum Loss {
 #[serde(deny_unknown_fields)]
 pub struct Chance {
     pub probability: f64,
+    /// How much each outcome leans on the one before; the share in the long run stays the probability.
     pub correlation: f64,
 }
 
@@ -231,21 +233,23 @@ impl Impairment {
             .map(|byte| format!("{byte:02x}"))
             .collect()
     }
-
-    /// For plans, reports and errors.
-    pub fn phrase(&self) -> String {
-        format!("impair its network ({} rules)", self.rules.len())
-    }
 }
 
-impl Impaired {
-    /// As evidence.
-    pub fn phrase(&self) -> String {
-        let packets: u64 = self.counts.iter().map(|counts| counts.packets).sum();
-        format!(
-            "in force through {}: {packets} packets so far",
-            self.back_end.name()
-        )
+impl Loss {
+    /// The same losses, where they remember, by a model that netem has too: its own correlation makes rare losses far rarer.
+    pub fn as_chain(&self) -> Self {
+        match self {
+            Self::Random(chance) if chance.correlation > 0.0 => {
+                let fresh = 1.0 - chance.correlation;
+                Self::GilbertElliott {
+                    p: chance.probability * fresh,
+                    r: (1.0 - chance.probability) * fresh,
+                    bad: 1.0,
+                    good: 0.0,
+                }
+            }
+            other => other.clone(),
+        }
     }
 }
 

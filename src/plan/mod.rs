@@ -3,6 +3,7 @@
 pub mod blast;
 pub mod pick;
 pub mod preview;
+pub mod scene;
 pub mod select;
 pub mod shared;
 pub mod support;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::blast::{self, Hit};
-use super::{pick, select, shared, support};
+use super::{pick, scene, select, shared, support};
 use crate::inventory::{Instance, Inventory};
 use crate::scenario::{OnEmpty, Pick, Scenario, Slo, Step, Target, Trigger, Window};
 use crate::units::{Rate, format_duration};
@@ -123,13 +123,16 @@ fn preview_step(
     )?;
     let decided = target.role.is_none();
     let shown = if decided { &picked } else { &candidates };
-    let actions = match shown.first() {
-        None => Vec::new(),
-        Some(first) => step
-            .fault
-            .lower(first)
-            .map_err(|why| format!("{}: {why}", first.identity()))?,
-    };
+    let mut actions = Vec::new();
+    // Not everyone need have a part in it.
+    for one in shown {
+        let scene = scene::foresee_one(scenario, inventory, (seed, index), shown, one);
+        let lowered = step.fault.lower(one, &scene);
+        actions = lowered.map_err(|why| format!("{}: {why}", one.identity()))?;
+        if !actions.is_empty() {
+            break;
+        }
+    }
     Ok(StepPreview {
         name: step.name.clone(),
         fault: step.fault.kind().into(),
@@ -193,15 +196,20 @@ pub fn foresee(
     let step = &scenario.steps[index];
     if target.role.is_some() {
         // Whoever has it: if none of them can be hit, nobody can.
-        let one_by_one = candidates.iter().map(std::slice::from_ref);
-        let spared: Vec<_> = one_by_one
-            .map(|one| shared::foresee(step, inventory, candidates, one))
+        let turn = (seed, index);
+        let spared: Vec<_> = candidates
+            .iter()
+            .map(|one| {
+                let scene = scene::foresee_one(scenario, inventory, turn, candidates, one);
+                shared::foresee(step, &scene, std::slice::from_ref(one))
+            })
             .collect();
         if spared.iter().all(Result::is_err) {
             spared.into_iter().collect::<Result<(), _>>()?;
         }
     } else {
-        shared::foresee(step, inventory, &picked, &picked)?;
+        let scene = scene::foresee(scenario, inventory, (seed, index), &picked);
+        shared::foresee(step, &scene, &picked)?;
     }
     Ok(picked)
 }

@@ -2,6 +2,7 @@
 
 use super::list;
 use crate::action::{Action, Condition};
+use crate::fault::Scene;
 use crate::inventory::{AGENT_LABEL, Instance, Inventory, State};
 use crate::scenario::Step;
 
@@ -11,47 +12,62 @@ use crate::scenario::Step;
 /// A sentence naming whose network it is, who would lose it, and what to do.
 pub fn check(inventory: &Inventory, hit: &[Instance], actions: &[Action]) -> Result<(), String> {
     for owner in hit {
-        let of_owner = |action: &&Action| action.subject.id == owner.id;
-        if !actions.iter().filter(of_owner).any(takes_network_away) {
+        let mut of_owner = actions.iter().filter(|a| a.subject.id == owner.id);
+        let Some(loss) = of_owner.find_map(loss) else {
             continue;
-        }
+        };
         let is_hit = |one: &Instance| hit.iter().any(|other| other.id == one.id);
         let left: Vec<String> = sharers(inventory, owner)
             .filter(|one| !is_hit(one))
             .map(Instance::identity)
             .collect();
         if !left.is_empty() {
-            return Err(format!(
-                "{name}: its network is shared by {}, which would lose it too without being a target; \
-                 hit them all in the same step, or pause {name} instead, which leaves the network alone",
-                list(left.into_iter()),
-                name = owner.identity(),
-            ));
+            let (name, left) = (owner.identity(), list(left.into_iter()));
+            return Err(match loss {
+                Loss::Network => format!(
+                    "{name}: its network is shared by {left}, which would lose it too without being a target; \
+                     hit them all in the same step, or pause {name} instead, which leaves the network alone"
+                ),
+                Loss::Packets => format!(
+                    "{name}: its network is shared by {left}, whose packets would be hit too without being a target's; \
+                     take a container that has a network of its own"
+                ),
+            });
         }
     }
     Ok(())
 }
 
-/// [`check`] before the step's time: these are hit, perhaps with others of `among`. What cannot be hit at all is another's business.
+/// [`check`] before the step's time: these are hit, perhaps with others in the scene. What cannot be hit at all is another's business.
 ///
 /// # Errors
 /// As [`check`].
-pub fn foresee(
-    step: &Step,
-    inventory: &Inventory,
-    among: &[Instance],
-    hit: &[Instance],
-) -> Result<(), String> {
-    let lowered = hit.iter().filter_map(|one| step.fault.lower(one).ok());
-    check(inventory, among, &lowered.flatten().collect::<Vec<_>>())
+pub fn foresee(step: &Step, scene: &Scene, hit: &[Instance]) -> Result<(), String> {
+    let lowered = hit
+        .iter()
+        .filter_map(|one| step.fault.lower(one, scene).ok());
+    check(
+        &scene.world,
+        &scene.hit,
+        &lowered.flatten().collect::<Vec<_>>(),
+    )
+}
+
+/// What those lose who live in a target's network.
+enum Loss {
+    Network,
+    Packets,
 }
 
 /// A namespace ends with its owner's process, and leaving a network empties it.
-fn takes_network_away(action: &Action) -> bool {
-    matches!(
-        action.effect,
-        Condition::Down | Condition::Ended { .. } | Condition::Disconnected { .. }
-    )
+fn loss(action: &Action) -> Option<Loss> {
+    match action.effect {
+        Condition::Down | Condition::Ended { .. } | Condition::Disconnected { .. } => {
+            Some(Loss::Network)
+        }
+        Condition::Impaired { .. } => Some(Loss::Packets),
+        _ => None,
+    }
 }
 
 /// Those that live now in the network namespace of `owner`, chaosrun's own helpers apart.
@@ -63,22 +79,16 @@ fn sharers<'a>(
         one.id != owner.id
             && matches!(one.state, State::Running | State::Paused)
             && !one.labels.contains_key(AGENT_LABEL)
-            && is_in(&one.network_mode, owner)
+            && inventory
+                .owner_of_network(one)
+                .is_some_and(|of| of.id == owner.id)
     })
-}
-
-/// An engine names the owner by id, or as its author did; a Compose file by its service.
-fn is_in(mode: &str, owner: &Instance) -> bool {
-    match mode.split_once(':') {
-        Some(("container", of)) => of == owner.id || of == owner.name,
-        Some(("service", of)) => owner.service.as_deref() == Some(of),
-        _ => false,
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::scene;
     use crate::plan::tests::inventory;
     use crate::scenario::{self, Inputs};
 
@@ -97,7 +107,8 @@ mod tests {
         let path = std::path::Path::new("t.toml");
         let scenario = scenario::check(path, &text, &Inputs::default()).unwrap();
         let hit: Vec<Instance> = hit.iter().map(|n| world.instances[*n].clone()).collect();
-        let lower = |one| scenario.steps[0].fault.lower(one).unwrap();
+        let scene = scene::foresee(&scenario, &world, (1, 0), &hit);
+        let lower = |one| scenario.steps[0].fault.lower(one, &scene).unwrap();
         let actions: Vec<Action> = hit.iter().flat_map(lower).collect();
         check(&world, &hit, &actions)
     }
@@ -122,6 +133,15 @@ mod tests {
             );
         }
         assert_eq!(told("pause = { target = \"t\" }", &[0], |_| {}), Ok(()));
+    }
+
+    #[test]
+    fn what_is_done_to_a_neighbours_packets_is_refused() {
+        let why = told("blackhole = { target = \"t\" }", &[0], |_| {}).unwrap_err();
+        let start = "node-1: its network is shared by side-1, whose packets would be hit too";
+        assert!(why.starts_with(start), "{why}");
+        let alone = |world: &mut Inventory| world.instances[1].network_mode = "net".into();
+        assert_eq!(told("blackhole = { target = \"t\" }", &[0], alone), Ok(()));
     }
 
     #[test]

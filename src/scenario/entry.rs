@@ -193,6 +193,10 @@ impl<'a> Entry<'a> {
         }
     }
 
+    pub(crate) fn is_table(&self) -> bool {
+        matches!(self.value, DeValue::Table(_))
+    }
+
     /// The table's entries, in the order of the file.
     pub(crate) fn named(&self, example: &str) -> Vec<Entry<'a>> {
         match self.value {

@@ -321,7 +321,20 @@ fn asked(kind: &Kind) -> Vec<&'static str> {
 fn fault_key(key: &str) -> Value {
     match key {
         "target" => text(""),
-        "grace" | "within" => json!({"$ref": "#/$defs/duration"}),
+        "grace" | "within" | "latency" | "jitter" => json!({"$ref": "#/$defs/duration"}),
+        "percent" | "correlation" => json!({"$ref": "#/$defs/share"}),
+        "to" | "from" | "names" | "answer" => json!({"anyOf": [text(""), list(text(""))]}),
+        "ports" => {
+            let port = json!({"type": ["string", "integer"]});
+            json!({"anyOf": [port, list(port.clone())]})
+        }
+        "rate" => pattern(r"\s*[0-9.eE+-]+\s*[kmgKMG]?[bB][iI][tT]\s*"),
+        "distribution" => choice(&["uniform", "normal", "pareto", "paretonormal"], ""),
+        "protocol" => choice(&["tcp", "udp", "icmp"], ""),
+        "direction" => choice(&["both", "egress", "ingress"], ""),
+        "shape" => choice(&["halves", "one", "majority", "ring", "bridge"], ""),
+        "one_way" => flag(""),
+        "gap" => number(1, 1_000_000, ""),
         "signal" => json!({"type": "string", "examples": Signal::names().collect::<Vec<_>>()}),
         _ => json!({}),
     }

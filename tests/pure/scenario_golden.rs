@@ -268,7 +268,7 @@ at = 5
 fault.kill = { target = "primary", restore = "policy" }
 
 [[steps]]
-fault.delay = { target = "primary" }
+fault.clock = { target = "primary" }
 
 [limits]
 max_targets = "some"
@@ -370,11 +370,11 @@ max_targets = "some"
        |
        = hint: say `by = "crash"`
 
-    error: the fault `delay` is not yet supported
+    error: the fault `clock` is not yet supported
       --> bad.toml:31:7
        |
-    31 | fault.delay = { target = "primary" }
-       |       ^^^^^ expected `kill`, `stop`, `restart`, `pause` or `disconnect`
+    31 | fault.clock = { target = "primary" }
+       |       ^^^^^ expected `kill`, `stop`, `restart`, `pause`, `disconnect`, `delay`, `loss`, `corrupt`, `duplicate`, `reorder`, `rate`, `network`, `partition`, `blackhole`, `reset` or `dns`
 
     error: `max_targets` cannot be `some`
       --> bad.toml:34:15

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use super::revert::Revert;
 use super::{Done, Drive, Progress, State, micros};
-use crate::action::{Action, Condition, Subject, Undo};
+use crate::action::{Action, Change, Condition, Subject, Undo};
 use crate::engine::inject::{self, Miss};
 use crate::engine::journal::Line;
 use crate::engine::undo::Undone;
+use crate::fault::Scene;
 use crate::history::{Difference, Event, Impediment, Phase, Proof};
-use crate::inventory::Instance;
 use crate::plan::blast::{self, Hit};
 use crate::plan::shared;
 
@@ -26,6 +26,12 @@ impl Drive<'_> {
             inventory: Arc::clone(&self.world.borrow()),
             secrets: Arc::clone(&self.run.secrets),
             target: target.clone(),
+            peers: self.run.scenario.steps[step]
+                .fault
+                .peers()
+                .into_iter()
+                .filter_map(|name| scenario.target(name).cloned())
+                .collect(),
             limits: scenario.limits.clone(),
             held: self.held(),
             seed: self.run.seed,
@@ -41,14 +47,15 @@ impl Drive<'_> {
     }
 
     /// The only way to a fault: limits, intents on disk, boundary, then the changes.
-    pub(super) fn inject(&mut self, step: usize, instances: &[Instance]) {
-        let (actions, ids) = match self.may_inject(step, instances) {
+    pub(super) fn inject(&mut self, step: usize, scene: Scene) {
+        let (actions, ids) = match self.may_inject(step, &scene) {
             Ok(allowed) => allowed,
             Err((what, why)) => {
                 return self.halt_impeded(what, format!("step {}: {why}", self.name(step)));
             }
         };
         let name = self.name(step);
+        let instances = &scene.hit;
         let touched = instances.iter().map(|instance| instance.id.clone());
         self.run.touched.extend(touched);
         self.run.left.extend(to_be_left(&actions));
@@ -64,6 +71,7 @@ impl Drive<'_> {
         self.steps[step].state = State::Injecting;
         self.steps[step].ids = ids;
         self.steps[step].actions.clone_from(&actions);
+        self.steps[step].scene = scene;
         let runtime = Arc::clone(&self.run.runtime);
         let hand = self.tasks.spawn(async move {
             Done::Applied {
@@ -78,9 +86,10 @@ impl Drive<'_> {
     fn may_inject(
         &mut self,
         step: usize,
-        instances: &[Instance],
+        scene: &Scene,
     ) -> Result<(Vec<Action>, Vec<u64>), (Impediment, String)> {
         let limits = &self.run.scenario.limits;
+        let instances = scene.hit.as_slice();
         let world = Arc::clone(&self.world.borrow());
         let now = self.in_force();
         let hit = Hit {
@@ -88,9 +97,11 @@ impl Drive<'_> {
             now: &now,
         };
         blast::check(limits, &world, hit, instances).map_err(|why| (Impediment::Target, why))?;
-        let actions = inject::lower(&self.run.scenario.steps[step], instances)
+        let actions = inject::lower(&self.run.scenario.steps[step], scene)
             .map_err(|why| (Impediment::Fault, why))?;
         shared::check(&world, instances, &actions).map_err(|why| (Impediment::Target, why))?;
+        self.one_at_a_time(&actions)
+            .map_err(|why| (Impediment::Fault, why))?;
         // Most were locked before the baseline; one that came later is locked now.
         let subjects: Vec<Subject> = instances.iter().map(Subject::of).collect();
         let locked = self.run.lock(&subjects);
@@ -104,6 +115,26 @@ impl Drive<'_> {
                 (Impediment::Storage, why)
             })?;
         Ok((actions, ids))
+    }
+
+    /// An agent holds one impairment, and another one would take its place.
+    fn one_at_a_time(&self, actions: &[Action]) -> Result<(), String> {
+        let impairs = |action: &&Action| matches!(action.change, Change::Impair { .. });
+        for next in actions.iter().filter(impairs) {
+            let holds = |progress: &Progress| {
+                let held = progress.actions.iter().filter(impairs);
+                progress.state != State::Over && held.clone().any(|a| a.subject == next.subject)
+            };
+            if let Some(other) = self.steps.iter().position(holds) {
+                return Err(format!(
+                    "{} still has the network fault of step {other}, and can have one at a time; \
+                     start it `after = \"{other}\"`, or put both into one `fault.network`",
+                    next.subject.name,
+                    other = self.name(other)
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// Ids of containers with a fault that is not reverted yet.
@@ -173,7 +204,7 @@ impl Drive<'_> {
         doubtful
     }
 
-    pub(super) fn on_resolved(&mut self, step: usize, answer: Result<Vec<Instance>, Miss>) {
+    pub(super) fn on_resolved(&mut self, step: usize, answer: Result<Scene, Miss>) {
         if self.steps[step].state != State::Resolving {
             return;
         }
@@ -182,9 +213,9 @@ impl Drive<'_> {
             return;
         }
         match answer {
-            Ok(instances) => {
+            Ok(scene) => {
                 self.steps[step].state = State::Waiting;
-                self.inject(step, &instances);
+                self.inject(step, scene);
             }
             Err(Miss::ByChoice(why)) => self.skip(step, why, true),
             Err(Miss::Impeded(what, why)) => {

@@ -23,6 +23,7 @@ use super::run::{Ready, Run};
 use super::undo::Undone;
 use super::vitals::Vitals;
 use crate::action::{Action, Subject};
+use crate::fault::Scene;
 use crate::history::{Difference, Event, Impediment, Phase, Proof};
 use crate::inventory::{Instance, Inventory};
 use crate::probe::{self, Prober, Reading};
@@ -75,6 +76,8 @@ pub(super) struct Drive<'a> {
 struct Progress {
     state: State,
     actions: Vec<Action>,
+    /// What they were lowered on.
+    scene: Scene,
     ids: Vec<u64>,
     /// When it was reverted or skipped.
     over: Option<Micros>,
@@ -105,7 +108,7 @@ enum State {
 enum Done {
     Resolved {
         step: usize,
-        answer: Result<Vec<Instance>, Miss>,
+        answer: Result<Scene, Miss>,
     },
     Applied {
         step: usize,
@@ -161,6 +164,7 @@ impl<'a> Drive<'a> {
         let progress = || Progress {
             state: State::Waiting,
             actions: Vec::new(),
+            scene: Scene::default(),
             ids: Vec::new(),
             over: None,
             proven: false,

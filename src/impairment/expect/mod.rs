@@ -182,7 +182,7 @@ impl Rise {
             .saturating_sub(noise)
             .saturating_add(waits);
         // A busy machine adds its own, but not as much as a delay that counts twice.
-        let busy = (latency * 3 / 10).min(Duration::from_millis(30));
+        let busy = (latency / 10 * 3).min(Duration::from_millis(30));
         let allowed = fifth.max(Duration::from_millis(2).saturating_add(high - latency));
         let at_most = latency
             .saturating_add(allowed)
@@ -239,7 +239,12 @@ fn lost(line: &Line) -> f64 {
             p14,
         }) => markov(p13, p31, p32, p23, p14),
     };
-    1.0 - (1.0 - spoilt.clamp(0.0, 1.0)) * (1.0 - lost.clamp(0.0, 1.0))
+    // Of two a loss takes only one.
+    let single = 1.0
+        - line
+            .duplicate
+            .map_or(0.0, |chance| chance.probability.clamp(0.0, 1.0));
+    1.0 - (1.0 - spoilt.clamp(0.0, 1.0)) * (1.0 - lost.clamp(0.0, 1.0) * single)
 }
 
 /// In the long run, from how often each state is entered and left.

@@ -18,7 +18,7 @@ pub const FURTHEST: f64 = 4.0;
 const TAIL: f64 = 1.0 / 3.0;
 
 /// Where it is cut, for its furthest point to lie at [`FURTHEST`] once mean and deviation are taken out.
-const CUT: f64 = 3.7273;
+const CUT: f64 = 3.726974;
 
 /// Mean and deviation of the distribution with α = 3 from 1 on, with all beyond the cut at the cut.
 static PARETO: LazyLock<(f64, f64)> = LazyLock::new(|| {

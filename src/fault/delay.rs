@@ -1,0 +1,43 @@
+//! `delay`: packets arrive later.
+//!
+//! | key | default | |
+//! |---|---|---|
+//! | `target` | | who is hit |
+//! | `latency` | | so much later, at most `"60s"` |
+//! | `jitter` | none | up to so much more or less, at random; not more than `latency` |
+//! | `correlation` | `"0%"` | how much of each packet's random number is taken over from the one before |
+//! | `distribution` | `"uniform"` | of the jitter: `"uniform"`, `"normal"`, `"pareto"` or `"paretonormal"` |
+//! | `direction` | `"egress"` | what the target sends: a round trip takes `latency` longer; with `"both"` it counts twice |
+//!
+//! With jitter packets may overtake one another, as on a real line.
+//!
+//! *Effect*: the agent has it in force, and a round trip to a peer takes so much longer than before. *Undo*: everything is taken out
+//! of the container's network; a round trip takes as long as before. *Lasts* for the step's `for`, 5 s without one.
+//!
+//! ```toml
+//! fault.delay = { target = "replica", to = "primary", latency = "200ms", jitter = "20ms" }
+//! ```
+
+use super::network::Network;
+use super::network::line::read_delay;
+use super::{Fault, Kind};
+use crate::impairment::Line;
+use crate::scenario::cursor::Cursor;
+
+pub(super) const KIND: Kind = Kind {
+    name: "delay",
+    summary: "packets arrive later, by a fixed or a random time",
+    aimed: true,
+    read,
+};
+
+fn read(table: &mut Cursor<'_>) -> Option<Fault> {
+    Network::of_line(KIND.name, table, |table| {
+        table.required("latency", "latency = \"100ms\"");
+        let delay = Some(read_delay(table)?);
+        Some(Line {
+            delay,
+            ..Line::default()
+        })
+    })
+}
