@@ -4,6 +4,8 @@
 mod cpio;
 mod kernel;
 mod machine;
+mod netem;
+mod network;
 mod programs;
 
 use std::fs;
@@ -55,4 +57,34 @@ fn a_machine_that_hangs_is_switched_off() {
     }
     let error = machine::boot(name, std::time::Duration::from_secs(20)).unwrap_err();
     assert!(error.contains("switched off after 20 s"), "{error}");
+}
+
+#[test]
+fn netem_comes_and_goes_without_a_trace() {
+    only_inside!("netem_comes_and_goes_without_a_trace");
+    netem::comes_and_goes();
+}
+
+#[test]
+fn netem_does_nothing_once_its_agent_is_gone() {
+    only_inside!("netem_does_nothing_once_its_agent_is_gone");
+    netem::does_nothing_once_its_agent_is_gone();
+}
+
+#[test]
+fn netem_leaves_alone_what_is_not_its_own() {
+    only_inside!("netem_leaves_alone_what_is_not_its_own");
+    netem::leaves_alone_what_is_not_its_own();
+}
+
+#[test]
+fn netem_refuses_what_it_cannot_do() {
+    only_inside!("netem_refuses_what_it_cannot_do");
+    netem::refuses_what_it_cannot_do();
+}
+
+#[test]
+fn netem_lets_go_what_it_holds() {
+    only_inside!("netem_lets_go_what_it_holds");
+    netem::lets_go_what_it_holds();
 }

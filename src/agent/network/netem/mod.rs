@@ -199,6 +199,11 @@ impl Netem {
         Ok(counts)
     }
 
+    /// None of its lines is to stay.
+    pub(crate) fn forget(&mut self) {
+        self.lanes = Lanes::default();
+    }
+
     /// What of ours there is, one line each.
     pub(crate) fn found(&mut self) -> Result<Vec<String>, String> {
         let (links, qdiscs) = (self.links()?, self.qdiscs()?);
@@ -218,7 +223,7 @@ impl Netem {
 
     /// Takes away all of ours, by whomever it was put there. Nothing may be classified into it any more.
     pub(crate) fn sweep(&mut self) -> Result<(), String> {
-        self.lanes = Lanes::default();
+        self.forget();
         self.settle()
     }
 
@@ -317,7 +322,9 @@ fn used(qdiscs: &[Present], links: &[Link], way: Way) -> BTreeSet<u32> {
 fn refuse_foreign(links: &[&Link], qdiscs: &[Present]) -> Result<(), String> {
     let foreign = qdiscs.iter().find_map(|qdisc| {
         let link = links.iter().find(|link| link.index == qdisc.interface)?;
-        qdisc.is_foreign_root().then_some((qdisc.name(), &link.name))
+        qdisc
+            .is_foreign_root()
+            .then_some((qdisc.name(), &link.name))
     });
     match foreign {
         None => Ok(()),

@@ -150,12 +150,7 @@ pub(super) fn try_netem(
     delete(netlink, &header(interface, 0, ROOT))
 }
 
-fn create(
-    netlink: &mut Netlink,
-    header: &[u8],
-    kind: &str,
-    options: &[u8],
-) -> Result<(), Failure> {
+fn create(netlink: &mut Netlink, header: &[u8], kind: &str, options: &[u8]) -> Result<(), Failure> {
     let attributes = Attributes::new().text(KIND, kind).bytes(OPTIONS, options);
     let flags = CREATE | EXCLUSIVE | ACK;
     netlink.tell(&[Message::new(NEW_QDISC, flags, header, &attributes)])
@@ -167,7 +162,11 @@ fn delete(netlink: &mut Netlink, header: &[u8]) -> Result<(), Failure> {
 
 pub(super) fn list(netlink: &mut Netlink) -> Result<Vec<Present>, Failure> {
     let question = Message::new(GET_QDISC, 0, &header(0, 0, 0), &Attributes::new());
-    Ok(netlink.list(&question)?.iter().filter_map(present).collect())
+    Ok(netlink
+        .list(&question)?
+        .iter()
+        .filter_map(present)
+        .collect())
 }
 
 fn header(interface: u32, handle: u32, parent: u32) -> Vec<u8> {

@@ -56,7 +56,10 @@ mod tests {
             let mean = entries.clone().sum::<f64>() / count;
             let deviation = (entries.map(|x| (x - mean).powi(2)).sum::<f64>() / count).sqrt();
             assert!(mean.abs() < 0.01, "{distribution:?}: mean {mean}");
-            assert!((deviation - 1.0).abs() < 0.01, "{distribution:?}: {deviation}");
+            assert!(
+                (deviation - 1.0).abs() < 0.01,
+                "{distribution:?}: {deviation}"
+            );
             assert!(table.is_sorted());
         }
         assert_eq!(table(Distribution::Uniform), None);

@@ -3,20 +3,22 @@
 
 use std::iter;
 
-use super::super::flow::{Way, conditions, is_neighbour_discovery, is_question, is_tcp};
+use super::super::flow::{
+    Alternatives, Way, conditions, is_neighbour_discovery, is_question, is_tcp,
+};
 use super::super::nft::expr::{
     Expression, IpVersion, Is, Meta, Verdict, compare, counter, forward_to, meta, set_priority,
     verdict,
 };
 use super::super::nft::{Chain, Family, Hook, NAME, Table};
-use super::super::ruleset::{Actions, chain_name, selection};
+use super::super::ruleset::{self, Actions, chain_name, selection};
 use super::Ways;
 use crate::impairment::{Effect, Impairment, Rule};
 
 /// Lines by netem; all the rest as the others do it.
-pub(crate) struct WithLines<'a, A> {
-    pub(crate) ways: &'a Ways,
-    pub(crate) others: &'a A,
+struct WithLines<'a, A> {
+    ways: &'a Ways,
+    others: &'a A,
 }
 
 impl<A: Actions> Actions for WithLines<'_, A> {
@@ -43,8 +45,31 @@ impl<A: Actions> Actions for WithLines<'_, A> {
     }
 }
 
+/// With `others` for what is no line.
+pub(crate) fn tables(
+    impairment: &Impairment,
+    versions: &[IpVersion],
+    ways: &Ways,
+    others: &impl Actions,
+) -> Vec<Table> {
+    let mut all = ruleset::tables(impairment, versions, &WithLines { ways, others });
+    all.extend(inward(impairment, ways, versions));
+    all
+}
+
+/// The impairment without what is not for the others: a rule that is a line keeps its place, and needs nothing of theirs.
+pub(crate) fn without_lines(impairment: &Impairment) -> Impairment {
+    let mut rest = impairment.clone();
+    for rule in &mut rest.rules {
+        if matches!(rule.effect, Effect::Line(_)) {
+            rule.effect = Effect::Drop;
+        }
+    }
+    rest
+}
+
 /// For what comes in; `None` where no line is there for it.
-pub(crate) fn inward(impairment: &Impairment, ways: &Ways, versions: &[IpVersion]) -> Option<Table> {
+fn inward(impairment: &Impairment, ways: &Ways, versions: &[IpVersion]) -> Option<Table> {
     if ways.ingress.is_empty() {
         return None;
     }
@@ -129,7 +154,7 @@ fn looked_at(
     all
 }
 
-fn concerned(rule: &Rule, version: IpVersion) -> Option<Vec<super::super::flow::Alternatives>> {
+fn concerned(rule: &Rule, version: IpVersion) -> Option<Vec<Alternatives>> {
     let mut all = conditions(&rule.flow, Way::In, version)?;
     match rule.effect {
         Effect::Dns { .. } => all.extend(is_question()),

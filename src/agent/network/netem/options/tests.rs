@@ -196,10 +196,7 @@ fn rates_are_of_whole_ip_packets() {
     // rate 40gbit
     assert_eq!(
         shown(&line(40_000_000_000))[1..],
-        [
-            "8 00f2052a01000000",
-            "6 ffffffff000000000000000000000000"
-        ]
+        ["8 00f2052a01000000", "6 ffffffff000000000000000000000000"]
     );
 }
 
