@@ -7,7 +7,7 @@ use chaosrun::impairment::{BackEnd, Chance, Delay, Direction, Impairment, Line};
 
 use super::network::{Networks, OTHER, SELECTED, in_near, lines};
 
-const DELAY: Duration = Duration::from_millis(40);
+const DELAY: Duration = Duration::from_millis(100);
 
 fn delay(latency: Duration) -> Line {
     Line {
@@ -25,9 +25,11 @@ fn both(latency: Duration) -> Impairment {
     lines([(Direction::Both, delay(latency))])
 }
 
-/// Within what an emulated processor needs for itself.
+/// An emulated processor takes its time, and a busy machine more.
+const SLACK: Duration = Duration::from_millis(60);
+
 fn assert_about(measured: Duration, expected: Duration) {
-    let late = expected + Duration::from_millis(15);
+    let late = expected + SLACK;
     assert!(
         (expected..late).contains(&measured),
         "{measured:?} is not about {expected:?}"
@@ -48,13 +50,13 @@ pub(super) fn comes_and_goes() {
 
     agent.impair(BackEnd::Netem, both(DELAY));
     for address in SELECTED {
-        assert_about(agent.median(address), 2 * DELAY);
+        assert_about(agent.quickest(address), 2 * DELAY);
     }
     for address in OTHER {
-        assert_about(agent.median(address), Duration::ZERO);
+        assert_about(agent.quickest(address), Duration::ZERO);
     }
     let counts = &agent.counts()[0];
-    assert_eq!((counts.packets, counts.delayed), (44, 44), "{counts:?}");
+    assert_eq!((counts.packets, counts.delayed), (20, 20), "{counts:?}");
     assert_eq!(counts.dropped + counts.overflowed, 0, "{counts:?}");
     let found = agent.found().join("\n");
     for ours in [
@@ -66,19 +68,15 @@ pub(super) fn comes_and_goes() {
     }
 
     // In its place, with lines of their own each way.
-    let (out, back) = (Duration::from_millis(10), Duration::from_millis(20));
+    let (out, back) = (Duration::from_millis(50), Duration::from_millis(150));
     let ways = [
         (Direction::Egress, delay(out)),
         (Direction::Ingress, delay(back)),
     ];
     agent.impair(BackEnd::Netem, lines(ways));
-    assert_about(agent.median(SELECTED[0]), out + back);
+    assert_about(agent.quickest(SELECTED[0]), out + back);
     let counts = agent.counts();
-    assert_eq!(
-        (counts[0].packets, counts[1].packets),
-        (11, 11),
-        "{counts:?}"
-    );
+    assert_eq!((counts[0].packets, counts[1].packets), (5, 5), "{counts:?}");
     let netem = agent
         .found()
         .iter()
@@ -89,13 +87,13 @@ pub(super) fn comes_and_goes() {
     // The other back end in its place, and back.
     for (back_end, qdiscs) in [(BackEnd::Queue, 0), (BackEnd::Netem, 2)] {
         agent.impair(back_end, both(DELAY));
-        assert_about(agent.median(SELECTED[0]), 2 * DELAY);
+        assert_about(agent.quickest(SELECTED[0]), 2 * DELAY);
         let found = agent.found();
         let netem = found.iter().filter(|one| one.contains("netem")).count();
         assert_eq!(netem, qdiscs, "{found:?}");
     }
     agent.relieve();
-    assert_about(agent.median(SELECTED[0]), Duration::ZERO);
+    assert_about(agent.quickest(SELECTED[0]), Duration::ZERO);
     assert_eq!(agent.found(), Vec::<String>::new());
     assert_eq!(networks.shown(), before);
 }
@@ -105,18 +103,18 @@ pub(super) fn does_nothing_once_its_agent_is_gone() {
     let before = networks.shown();
     let mut agent = networks.agent();
     agent.impair(BackEnd::Netem, both(DELAY));
-    assert_about(agent.median(SELECTED[0]), 2 * DELAY);
+    assert_about(agent.quickest(SELECTED[0]), 2 * DELAY);
     agent.kill();
 
     let mut next = networks.agent();
     for address in SELECTED {
-        assert_about(next.median(address), Duration::ZERO);
+        assert_about(next.quickest(address), Duration::ZERO);
     }
     let left = next.found();
     assert!(left.contains(&"qdisc netem on va".to_owned()), "{left:?}");
     // Another can begin over what is left.
     next.impair(BackEnd::Netem, both(DELAY));
-    assert_about(next.median(SELECTED[0]), 2 * DELAY);
+    assert_about(next.quickest(SELECTED[0]), 2 * DELAY);
     next.kill();
     let mut last = networks.agent();
     last.relieve();
@@ -130,7 +128,7 @@ pub(super) fn does_nothing_once_its_agent_is_gone() {
 
 pub(super) fn leaves_alone_what_is_not_its_own() {
     let networks = Networks::new();
-    in_near("tc qdisc add dev va root handle 1: htb");
+    in_near("tc qdisc add dev va root handle 1: pfifo limit 100");
     let before = networks.shown();
     let mut agent = networks.agent();
     let Response::Refused { why } = agent.try_impair(BackEnd::Netem, both(DELAY)) else {
@@ -140,11 +138,11 @@ pub(super) fn leaves_alone_what_is_not_its_own() {
         why.contains("interface va has a qdisc that is not chaosrun's"),
         "{why}"
     );
-    assert!(why.contains("htb 1:"), "{why}");
+    assert!(why.contains("pfifo 1:"), "{why}");
     assert_eq!(networks.shown(), before);
     // What comes in does not go through it.
     agent.impair(BackEnd::Netem, lines([(Direction::Ingress, delay(DELAY))]));
-    assert_about(agent.median(SELECTED[0]), DELAY);
+    assert_about(agent.quickest(SELECTED[0]), DELAY);
     agent.relieve();
     assert_eq!(networks.shown(), before);
 }
@@ -190,7 +188,7 @@ pub(super) fn refuses_what_it_cannot_do() {
     // In place of another line, too.
     agent.impair(BackEnd::Netem, both(DELAY));
     agent.impair(BackEnd::Netem, lines([(Direction::Egress, double)]));
-    agent.median(SELECTED[0]);
+    agent.quickest(SELECTED[0]);
     agent.relieve();
     assert_eq!(networks.shown(), before);
 }
@@ -198,7 +196,7 @@ pub(super) fn refuses_what_it_cannot_do() {
 pub(super) fn lets_go_what_it_holds() {
     let networks = Networks::new();
     let mut agent = networks.agent();
-    agent.impair(BackEnd::Netem, both(Duration::from_millis(300)));
+    agent.impair(BackEnd::Netem, both(Duration::from_millis(500)));
     let mut other = networks.agent();
     let measured =
         std::thread::spawn(move || other.measure(SELECTED[0], 1, Duration::from_secs(5)));
@@ -208,5 +206,5 @@ pub(super) fn lets_go_what_it_holds() {
     agent.relieve();
     let round_trip = measured.join().unwrap()[0].expect("the packet is not lost");
     // Its answer comes back untouched.
-    assert_about(round_trip, Duration::from_millis(300));
+    assert_about(round_trip, Duration::from_millis(500));
 }

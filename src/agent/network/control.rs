@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
-use std::thread::Builder;
+use std::thread;
 use std::time::Duration;
 
 use super::force::Force;
@@ -69,7 +69,7 @@ pub(super) fn run(
 }
 
 fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), String> {
-    let thread = Builder::new().name(name.into()).spawn(work);
+    let thread = thread::Builder::new().name(name.into()).spawn(work);
     thread.map(drop).map_err(|e| format!("no thread: {e}"))
 }
 
@@ -87,7 +87,7 @@ fn read(input: impl Read, events: &Sender<Event>) {
         }
         if !is_whole {
             // Nobody is left to be told.
-            let _ = events.send(Event::End);
+            events.send(Event::End).ok();
             return;
         }
     }
@@ -101,7 +101,7 @@ fn write(mut output: impl Write, responses: &Receiver<Response>, events: &Sender
     while let Ok(response) = responses.recv() {
         if say(&response).is_err() {
             // Nobody is left to be told.
-            let _ = events.send(Event::End);
+            events.send(Event::End).ok();
             return;
         }
     }
@@ -138,7 +138,7 @@ impl Control {
         {
             self.lease = None;
             // What could not be taken back is still found by `Inspect`.
-            let _ = self.force.withdraw();
+            self.force.withdraw().ok();
         }
     }
 
@@ -180,7 +180,7 @@ impl Control {
             } => {
                 let lease = checked(lease)?;
                 let done = self.force.impair(impairment, back_end);
-                self.lease = self.force.is_on().then(|| self.from_now(lease));
+                self.lease = self.force.is_on().then(|| self.until_later(lease));
                 done?;
                 Response::Done
             }
@@ -188,7 +188,7 @@ impl Control {
                 let (lease, _) = self
                     .lease
                     .ok_or("nothing is in force, so there is no lease")?;
-                self.lease = Some(self.from_now(lease));
+                self.lease = Some(self.until_later(lease));
                 Response::Done
             }
             Request::Count => Response::Counted {
@@ -210,7 +210,7 @@ impl Control {
         Ok(Slot::Ready(response))
     }
 
-    fn from_now(&self, lease: Duration) -> (Duration, Duration) {
+    fn until_later(&self, lease: Duration) -> (Duration, Duration) {
         (lease, self.clock.elapsed().saturating_add(lease))
     }
 
@@ -244,7 +244,7 @@ impl Control {
                 Err(why) => Response::Refused { why },
             };
             // The agent may have ended meanwhile.
-            let _ = events.send(Event::Measured(id, response));
+            events.send(Event::Measured(id, response)).ok();
         })?;
         Ok(Slot::Measuring(id))
     }

@@ -76,18 +76,20 @@ impl Force {
         }
     }
 
+    fn tables(&mut self) -> Result<Vec<Present>, String> {
+        let tables = self.nft()?.tables();
+        tables.map_err(|e| format!("tables cannot be listed: {e}"))
+    }
+
     /// Whatever of chaosrun's is there, one line each.
     pub(crate) fn found(&mut self) -> Result<Vec<String>, String> {
-        let mut found = self.tables()?;
+        let mut found = self.our_tables()?;
         found.extend(self.netem()?.found()?);
         Ok(found)
     }
 
-    fn tables(&mut self) -> Result<Vec<String>, String> {
-        let tables = self
-            .nft()?
-            .tables()
-            .map_err(|e| format!("tables cannot be listed: {e}"))?;
+    fn our_tables(&mut self) -> Result<Vec<String>, String> {
+        let tables = self.tables()?;
         Ok(tables
             .iter()
             .filter(|table| is_ours(table))
@@ -101,6 +103,7 @@ impl Force {
         back_end: BackEnd,
     ) -> Result<(), String> {
         check(&impairment)?;
+        self.alone()?;
         let kernel = self.kernel()?;
         if !kernel.has(back_end) {
             return Err(kernel.lacks(back_end.name()));
@@ -167,17 +170,25 @@ impl Force {
         self.is_settled = true;
     }
 
+    /// Nobody else's table has the name of those that this agent is about to make.
+    fn alone(&mut self) -> Result<(), String> {
+        if self.now.is_some() {
+            return Ok(());
+        }
+        let tables = self.tables()?;
+        let Some(other) = tables.iter().find(|table| table.name == NAME) else {
+            return Ok(());
+        };
+        let whose = match other.owner {
+            Some(_) => "another agent is at work in this network",
+            None => "it is somebody else's; rename or remove it (`nft delete table`)",
+        };
+        Err(format!("{} is there already: {whose}", line(other)))
+    }
+
     /// The kernel took nothing of it, and what was in force before would no longer hold packets.
     fn refused(&mut self, why: &str) -> String {
-        let taken = self.tables().unwrap_or_default();
-        let had_one = self.now.is_some();
-        let back = self.withdraw();
-        if let (false, Some(table)) = (had_one, taken.first()) {
-            return format!(
-                "{table} is there already: another agent is at work in this network, or somebody else's table has this name ({why})"
-            );
-        }
-        match back {
+        match self.withdraw() {
             Ok(()) => format!("the kernel refuses these rules: {why}"),
             Err(more) => format!("the kernel refuses these rules: {why}; and {more}"),
         }
@@ -242,7 +253,7 @@ impl Force {
             // They go away with their socket.
             self.nft = None;
             self.now = None;
-            let left = self.tables()?;
+            let left = self.our_tables()?;
             if !left.is_empty() {
                 return Err(format!("{} cannot be removed: {why}", left.join(", ")));
             }
@@ -255,7 +266,7 @@ impl Force {
     /// The same, and whatever an earlier agent left.
     pub(crate) fn relieve(&mut self) -> Result<(), String> {
         self.withdraw()?;
-        let left = self.tables()?;
+        let left = self.our_tables()?;
         if left.is_empty() {
             return self.netem()?.sweep();
         }

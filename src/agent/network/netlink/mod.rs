@@ -90,7 +90,8 @@ impl Netlink {
         let mut socket = Socket::new(protocol)?;
         socket.bind_auto()?;
         // Its own words and no echo of the request; kernels without the two say less.
-        let _ = (socket.set_ext_ack(true), socket.set_cap_ack(true));
+        socket.set_ext_ack(true).ok();
+        socket.set_cap_ack(true).ok();
         Ok(Self {
             socket,
             sequence: 0,
