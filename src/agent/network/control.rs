@@ -126,6 +126,7 @@ impl Control {
             if !self.say() {
                 return;
             }
+            self.force.settle();
         }
     }
 

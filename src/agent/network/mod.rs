@@ -8,6 +8,7 @@ mod flow;
 mod force;
 mod kernel;
 mod measure;
+mod netem;
 mod netlink;
 mod nft;
 mod queue;

@@ -26,6 +26,8 @@ fn expression(name: &'static str, data: Attributes) -> Expression {
 /// What a packet's companion data can be asked, as `NFT_META_*`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Meta {
+    /// Of the frame that it came in.
+    FrameKind = 1,
     Priority = 2,
     Mark = 3,
     InterfaceIn = 4,
