@@ -133,6 +133,8 @@ fn round_trips_suffer_the_fault() {
     let world = World::new();
     let mut agent = Agent::start(&world.a);
     let v6 = ip(crate::world::B_V6);
+    echoes(&world, B, 7001, FEW);
+    echoes(&world, crate::world::B_V6, 7001, FEW);
     let median = |trips: Vec<Option<Duration>>| {
         let mut trips: Vec<_> = trips.into_iter().map(Option::unwrap).collect();
         trips.sort();

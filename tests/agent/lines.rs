@@ -38,6 +38,17 @@ pub(crate) fn lines() -> Vec<Case> {
             counts: |counts| counts.delayed >= 30,
         },
         Case {
+            name: "a delay of datagrams in pieces",
+            impairment: one(flow(Both), line(delay(30, 0))),
+            holds: |world| {
+                let pace = Pace { size: 8000, ..FEW };
+                both(late(&echoes(world, B, 7001, pace), 60), || {
+                    late(&echoes(world, B_V6, 7001, pace), 60)
+                })
+            },
+            counts: |counts| counts.delayed >= 60,
+        },
+        Case {
             name: "jitter",
             impairment: one(udp(7001, Egress), line(delay(40, 20))),
             holds: |world| {

@@ -7,6 +7,7 @@
 mod cases;
 mod ends;
 mod lines;
+mod listing;
 mod names;
 mod selections;
 mod sequence;

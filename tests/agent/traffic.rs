@@ -93,7 +93,7 @@ pub(crate) fn echoes(world: &World, address: &str, port: u16, pace: Pace) -> Ech
 }
 
 fn send_back(server: &UdpSocket) {
-    let mut buffer = [0; 2048];
+    let mut buffer = [0; 16 * 1024];
     while let Ok((length, from)) = server.recv_from(&mut buffer) {
         if &buffer[..length] == b"end" {
             return;
@@ -131,7 +131,7 @@ fn gather(socket: &UdpSocket, begun: Instant, pace: Pace) -> Echoes {
     };
     let sending = pace.every * u32::try_from(pace.count).unwrap();
     socket.set_read_timeout(Some(AFTERWARDS)).unwrap();
-    let mut buffer = [0; 2048];
+    let mut buffer = [0; 16 * 1024];
     let number =
         |bytes: &[u8], at: usize| Some(u64::from_be_bytes(bytes.get(at..at + 8)?.try_into().ok()?));
     loop {

@@ -13,6 +13,8 @@ use crate::clock::Clock;
 
 /// Responses that nobody has read yet; whoever reads so slowly has gone.
 const UNREAD: usize = 256;
+/// What is not read by then, after everything was taken back, is not waited for.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 /// Measurements at once.
 const MEASURING: usize = 16;
 /// Longer leases are refused: they would outlive what they are there for.
@@ -53,7 +55,11 @@ pub(super) fn run(
     let reader = events.clone();
     let writer = events.clone();
     spawn("requests", move || read(input, &reader))?;
-    spawn("responses", move || write(output, &outgoing, &writer))?;
+    let (written, said) = channel::<()>();
+    spawn("responses", move || {
+        write(output, &outgoing, &writer);
+        drop(written);
+    })?;
     let mut control = Control {
         force: Force::default(),
         clock: Clock::start(),
@@ -65,7 +71,11 @@ pub(super) fn run(
         out,
     };
     control.serve(&incoming);
-    control.force.withdraw()
+    let withdrawn = control.force.withdraw();
+    drop(control);
+    // Nothing is ever sent here; it ends with the last word, or nobody reads it.
+    said.recv_timeout(LAST_WORDS).ok();
+    withdrawn
 }
 
 fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), String> {

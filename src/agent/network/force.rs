@@ -2,6 +2,7 @@
 
 use super::flow::Way;
 use super::kernel::Kernel;
+use super::mtu;
 use super::netem::tables::without_lines;
 use super::netem::{self, Netem, Ways};
 use super::nft::{Counted, NAME, Nft, Present};
@@ -110,11 +111,12 @@ impl Force {
         }
         let versions = kernel.versions.clone();
         let means = kernel.means.ok_or_else(|| kernel.lacks("queue"))?;
+        let mtu = mtu::smallest().map_err(|e| format!("interfaces cannot be listed: {e}"))?;
         let queued = match back_end {
             BackEnd::Queue => impairment.clone(),
             BackEnd::Netem => without_lines(&impairment),
         };
-        let queue = Queue::start(&queued, Queues::new(&queued, means, self.turns))?;
+        let queue = Queue::start(&queued, Queues::new(&queued, means, mtu, self.turns))?;
         self.turns += 1;
         let tables = match back_end {
             BackEnd::Queue => {

@@ -8,6 +8,7 @@ mod flow;
 mod force;
 mod kernel;
 mod measure;
+mod mtu;
 mod netem;
 mod netlink;
 mod nft;
