@@ -21,6 +21,8 @@ struct Vital {
     /// Everything so far.
     tally: Tally,
     last_bad: Option<Micros>,
+    /// When a good one was due, of the last that are known.
+    last_good: Option<Micros>,
     settled: Micros,
 }
 
@@ -41,6 +43,7 @@ impl Vitals {
             name: probe.name.clone(),
             tally: Tally::default(),
             last_bad: None,
+            last_good: None,
             settled: 0,
         };
         let watch = |guard: &Guard| Watch {
@@ -59,6 +62,7 @@ impl Vitals {
         let vital = &mut self.probes[probe];
         vital.tally.merge(&pulse.tally);
         vital.last_bad = vital.last_bad.max(pulse.tally.span.last_bad);
+        vital.last_good = vital.last_good.max(pulse.tally.span.first_good);
         vital.settled = pulse.settled;
         for watch in self
             .guards
@@ -74,7 +78,7 @@ impl Vitals {
         self.probes.iter().map(|vital| &vital.tally)
     }
 
-    /// Has this probe had good samples only for so long, counted from `since` at the earliest?
+    /// Has this probe had good samples only for so long, and one at least, counted from `since` at the earliest?
     pub(super) fn is_steady(&self, probe: &str, since: Micros, long: Duration) -> bool {
         self.probes
             .iter()
@@ -97,7 +101,8 @@ impl Vitals {
 impl Vital {
     fn is_steady(&self, since: Micros, long: Duration) -> bool {
         let from = self.last_bad.map_or(since, |bad| bad.max(since));
-        self.settled >= from + long.as_micros() as Micros
+        let shown = self.last_good.is_some_and(|good| good >= from);
+        shown && self.settled >= from + long.as_micros() as Micros
     }
 }
 

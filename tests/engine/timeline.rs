@@ -223,3 +223,16 @@ async fn recovery_is_watched_to_its_end_when_nothing_gets_better() {
     let phase = &outcome.report.phases[2];
     assert!((5_900.0..6_300.0).contains(&(phase.end_ms - phase.start_ms)));
 }
+
+/// Between two requests of a slow probe nothing is known: the quiet after the last bad one is no sign of recovery.
+#[tokio::test(start_paused = true)]
+async fn a_slow_probe_is_steady_once_it_has_been_good() {
+    let slow = watch_a("all", "success = \">= 10%\"").replace("20/s", "0.2/s");
+    let outcome = stage().run(&format!("{slow}{}", pause_a("3s"))).await;
+    outcome.is(0, "");
+    let phase = &outcome.report.phases[2];
+    let long = phase.end_ms - phase.start_ms;
+    assert!((2_500.0..4_000.0).contains(&long), "{long}");
+    let slow = &outcome.report.probes[1];
+    assert_eq!((slow.planned, slow.good), (3, 2));
+}
