@@ -8,6 +8,7 @@ pub mod compare;
 mod finding;
 mod measure;
 mod objective;
+mod percentile;
 mod prober;
 mod recovery;
 mod report;
