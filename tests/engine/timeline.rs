@@ -189,14 +189,30 @@ async fn nothing_is_done_to_a_system_that_is_not_healthy() {
 async fn a_baseline_without_any_answer_is_not_healthy() {
     let stage = stage();
     for _ in 0..500 {
-        stage
-            .engine
-            .fail("exec", chaosrun::runtime::memory::Failure::Hang);
+        stage.engine.fail("exec", Failure::Hang);
     }
     stage
         .run(&pause_a("3s"))
         .await
         .is(3, "the baseline was not healthy: p success was 0%");
+    assert!(stage.log().is_empty());
+}
+
+/// Requests that hang before the fault are known to have failed after it, and look then as if it had been the fault.
+#[tokio::test(start_paused = true)]
+async fn a_baseline_whose_answers_have_ceased_is_not_healthy() {
+    let patient = "[probes.q]\nrate = \"20/s\"\ntimeout = \"10s\"\nexec = { command = [\"ok\"], in = \"a\" }\n\
+        [[slos]]\nprobe = \"q\"\nduring = \"recovery\"\nsuccess = \">= 80%\"\n";
+    let stage = stage();
+    let outcome = stage.run_while(&format!("{patient}{}", pause_a("3s")), async {
+        after(2.0).await;
+        for _ in 0..500 {
+            stage.engine.fail("exec in a", Failure::Hang);
+        }
+    });
+    let outcome = outcome.await;
+    outcome.is(3, "the baseline was not healthy: q success was");
+    outcome.says("× no answer");
     assert!(stage.log().is_empty());
 }
 
