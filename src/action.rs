@@ -14,6 +14,9 @@ use crate::units::{Signal, format_duration};
 /// What is seen of a container that is no more.
 pub const GONE: &str = "the container is gone";
 
+/// What is said of an action that is not to be taken back, before why.
+pub const NOT_UNDONE: &str = "nothing to undo";
+
 /// The container that an action is about.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Subject {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::stream::{self, StreamExt};
 use tokio::time::{sleep, timeout};
 
-use crate::action::{Action, Change, Condition, GONE, Subject, Undo};
+use crate::action::{Action, Change, Condition, GONE, NOT_UNDONE, Subject, Undo};
 use crate::clock::Clock;
 use crate::history::Proof;
 use crate::inventory::Instance;
@@ -98,7 +98,7 @@ pub async fn undo_all(
 /// Takes `action` back. `patient`: may the system be given its time to do it by itself ([`Undo::Await`])?
 pub async fn undo(runtime: &dyn Runtime, action: &Action, patient: bool) -> Undone {
     match &action.undo {
-        Undo::None { why } => Undone::verified(format!("nothing to undo: {why}")),
+        Undo::None { why } => Undone::verified(format!("{NOT_UNDONE}: {why}")),
         Undo::Change { change, until } => make(runtime, &action.subject, change, until).await,
         Undo::Await {
             until,
