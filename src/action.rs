@@ -246,6 +246,11 @@ impl Condition {
         matches!(self, Self::Paused | Self::Disconnected { .. })
     }
 
+    /// Was it another fault if this does not hold any more when its time is over? One that was killed may come back by itself.
+    pub fn holds_to_the_end(&self) -> bool {
+        self.is_lasting() || *self == Self::Down
+    }
+
     /// As a phrase for plans: `it is paused`.
     pub fn phrase(&self) -> String {
         match self {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::Done;
-use crate::action::{Action, Condition, Subject};
+use crate::action::{Action, Subject};
 use crate::engine::undo::{Undone, undo_all};
 use crate::runtime::Runtime;
 
@@ -48,7 +48,7 @@ impl Revert {
     }
 
     /// Targets that needed no undo: they were without the fault that they should have had to this moment, whether or not the
-    /// engine told of its loss. One that was stopped and runs is among them; one that was killed may come back by itself.
+    /// engine told of its loss.
     fn lost(&self, undone: &[Undone]) -> Vec<(usize, Subject, String)> {
         let owners = self
             .counts
@@ -56,9 +56,7 @@ impl Revert {
             .flat_map(|(step, n)| std::iter::repeat_n(*step, *n));
         owners
             .zip(self.actions.iter().zip(undone))
-            .filter(|(_, (action, _))| {
-                action.effect.is_lasting() || action.effect == Condition::Down
-            })
+            .filter(|(_, (action, _))| action.effect.holds_to_the_end())
             .filter_map(|(step, (action, undone))| {
                 Some((step, action.subject.clone(), undone.idle.clone()?))
             })
