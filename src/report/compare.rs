@@ -27,9 +27,11 @@ fn head(comparison: &Comparison, view: View) -> String {
         }
     };
     let (before, after) = (&comparison.before, &comparison.after);
+    let named = [after, before].map(|side| plain(&side.scenario));
+    let name = named.iter().find(|name| !name.is_empty());
     let mut out = format!(
         "{word}  {}: {} before, {} after\n",
-        plain(&after.scenario),
+        name.map_or("nothing", String::as_str),
         runs(before.runs.len()),
         runs(after.runs.len())
     );

@@ -19,11 +19,14 @@ pub fn render(series: &Series, width: usize, color: bool) -> String {
 fn head(series: &Series, view: View) -> String {
     let name = plain(series.title.as_ref().unwrap_or(&series.scenario));
     let word = view.word(series.verdict.word(), ansi(series.verdict));
+    let runs = match series.runs.len() {
+        0 => "no run".into(),
+        1 => format!("1 run, seed {}", series.seed),
+        n => format!("{n} runs, seeds from {}", series.seed),
+    };
     let text = series.summary.split_once(": ");
     format!(
-        "{word}  {name} ({} runs, seeds from {})\n{}",
-        series.runs.len(),
-        series.seed,
+        "{word}  {name} ({runs})\n{}",
         view.wrapped("  ", text.map_or("", |(_, text)| text))
     )
 }
