@@ -195,6 +195,14 @@ fn one_run_a_side_can_tell_of_success() {
     let found = held(&one(20), &one(60));
     assert_eq!((found.change, found.exit_code), (Change::Worse, 1));
     assert_eq!(row(&found, "success", "all").change, Change::Worse);
+    let found = held(&one(20), &one(300));
+    assert!(
+        found.summary.contains("beyond the margin (p < 0.001)"),
+        "{}",
+        found.summary
+    );
+    let table = comparison_table(&found, 80, false);
+    assert!(table.contains("<0.001  WORSE"), "{table}");
     let found = held(&one(20), &one(26));
     assert_eq!((found.change, found.exit_code), (Change::Unclear, 3));
     let found = held(&one(20), &one(21));
