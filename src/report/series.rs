@@ -13,7 +13,7 @@ pub fn render(series: &Series, width: usize, color: bool) -> String {
     let mut parts = vec![head(series, view)];
     parts.extend(view.section("Runs", run_table(series, view)));
     parts.extend(view.section("Spread", spread_table(series, view)));
-    parts.join("\n") + "\n"
+    parts.join("\n")
 }
 
 fn head(series: &Series, view: View) -> String {
