@@ -10,8 +10,10 @@ use crate::verdict::{during, name, phrase, range};
 /// Of a figure; the table of SLOs holds them all.
 const MOST: usize = 12;
 /// A letter of a label, in percent of a usual drawing's width, and of a phone's.
-const LETTER: f64 = 0.7;
+const LETTER: f64 = 1.0;
 const LETTER_ON_PHONE: f64 = 2.0;
+/// Of labels that have become one.
+const MOST_LETTERS: f64 = 50.0;
 /// Labels need as much between them, in pixels.
 const APART: f64 = 11.0;
 
@@ -38,6 +40,8 @@ pub(super) struct Line {
     /// The label is below the line, or else above it.
     below: bool,
     success: bool,
+    /// A phone has no room for the label.
+    minor: bool,
 }
 
 /// Where the two panels begin in a figure, and how high they are.
@@ -93,27 +97,35 @@ impl Promise {
     }
 }
 
-/// In their places, with labels that do not lie on one another.
+/// In their places, with labels that do not lie on one another: the title of each and the table of SLOs say it all.
 pub(super) fn lines(promises: &[Promise], axis: Axis, panels: Panels, scale: Decades) -> Vec<Line> {
     let mut lines: Vec<Line> = Vec::new();
     for promise in promises {
         let mut line = line(promise, axis, panels, scale);
-        let taken = lines.iter_mut().find(|other| {
-            !other.label.is_empty()
-                && (other.text() - line.text()).abs() < APART
-                && other.reach().0 < line.reach().1
-                && line.reach().0 < other.reach().1
-        });
-        if let Some(other) = taken {
-            other.label = format!("{}, {}", other.label, line.label);
+        let over = |line: &Line, lines: &[Line]| -> Vec<usize> {
+            let lies = |at: &usize| lines[*at].lies_on(line, LETTER);
+            (0..lines.len()).filter(lies).collect()
+        };
+        let beneath = over(&line, &lines);
+        if let [at] = beneath[..] {
+            let alone = lines[at].label.len();
+            lines[at].label = format!("{}, {}", lines[at].label, line.label);
+            let long = lines[at].letters() > MOST_LETTERS;
+            if long || !lines[at].fits(LETTER) || over(&lines[at], &lines) != [at] {
+                lines[at].label.truncate(alone);
+            }
+        }
+        if !beneath.is_empty() || !line.fits(LETTER) {
             line.label.clear();
         }
         lines.push(line);
     }
-    for line in &mut lines {
-        if line.letters() * LETTER > line.room() {
-            line.label.clear();
-        }
+    for at in 0..lines.len() {
+        let (before, rest) = lines.split_at_mut(at);
+        let line = &mut rest[0];
+        let mut others = before.iter().filter(|other| !other.minor);
+        let taken = others.any(|other| other.lies_on(line, LETTER_ON_PHONE));
+        line.minor = taken || !line.fits(LETTER_ON_PHONE);
     }
     lines
 }
@@ -141,6 +153,7 @@ fn line(promise: &Promise, axis: Axis, panels: Panels, scale: Decades) -> Line {
         title: promise.title.clone(),
         below,
         success: promise.metric == Metric::Success,
+        minor: false,
     }
 }
 
@@ -160,8 +173,7 @@ impl Line {
 
     /// A line that begins late has its label at its end.
     pub(super) fn class(&self) -> &'static str {
-        let phone = self.letters() * LETTER_ON_PHONE > self.room();
-        match (self.is_late(), phone) {
+        match (self.is_late(), self.minor) {
             (false, false) => "",
             (false, true) => "minor",
             (true, false) => "far",
@@ -191,14 +203,25 @@ impl Line {
         self.y + f64::from(self.rise()) + panel
     }
 
+    fn fits(&self, letter: f64) -> bool {
+        self.letters() * letter <= self.room()
+    }
+
     /// From where to where its label lies, in percent of the width.
-    fn reach(&self) -> (f64, f64) {
-        let long = self.letters() * LETTER;
+    fn reach(&self, letter: f64) -> (f64, f64) {
+        let long = self.letters() * letter;
         if self.is_late() {
             (self.to - long, self.to)
         } else {
             (self.from, self.from + long)
         }
+    }
+
+    /// Do their labels lie on one another?
+    fn lies_on(&self, other: &Self, letter: f64) -> bool {
+        let ((from, to), (start, end)) = (self.reach(letter), other.reach(letter));
+        let labelled = !self.label.is_empty() && !other.label.is_empty();
+        labelled && (self.text() - other.text()).abs() < APART && from < end && start < to
     }
 }
 
@@ -271,6 +294,36 @@ mod tests {
                 "p90 <= 100ms (kill)"
             ]
         );
+    }
+
+    #[test]
+    fn no_label_lies_on_another() {
+        let all: Vec<_> = [(0, 100), (0, 30), (30, 45), (45, 100), (60, 70)]
+            .into_iter()
+            .flat_map(|(from, to)| {
+                let wide = format!("p95 <= 100ms ({from})");
+                let near = format!("p99 <= 120ms ({from})");
+                [
+                    promise(Metric::P95, 100.0, from, to, &wide),
+                    promise(Metric::P99, 120.0, from, to, &near),
+                ]
+            })
+            .collect();
+        let lines = placed(&all);
+        for (letter, minor) in [(LETTER, true), (LETTER_ON_PHONE, false)] {
+            let shown: Vec<_> = lines.iter().filter(|line| minor || !line.minor).collect();
+            for (at, line) in shown.iter().enumerate() {
+                let rest = &shown[at + 1..];
+                assert!(
+                    !rest.iter().any(|other| line.lies_on(other, letter)),
+                    "{}",
+                    line.label
+                );
+            }
+        }
+        assert_eq!(lines[0].label, "p95 <= 100ms (0), p99 <= 120ms (0)");
+        let told = lines.iter().filter(|line| !line.label.is_empty()).count();
+        assert!(told >= 2, "{told}");
     }
 
     #[test]
