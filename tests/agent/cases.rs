@@ -1,5 +1,6 @@
 //! What every back end must do to the packets that are selected, and must not do to the others. Each check fails without its fault.
 
+use std::cell::RefCell;
 use std::io::ErrorKind;
 use std::time::Duration;
 
@@ -81,6 +82,11 @@ pub(crate) fn late(echoes: &Echoes, by: u64) -> Holds {
     }
 }
 
+/// A machine that is busy with other things may be late itself; a wrong delay stays wrong.
+pub(crate) fn again(check: impl Fn() -> Holds) -> Holds {
+    check().or_else(|_| check()).or_else(|_| check())
+}
+
 /// Untouched.
 pub(crate) fn quick(echoes: &Echoes) -> Holds {
     late(echoes, 0).map_err(|e| format!("touched: {e}"))
@@ -117,16 +123,21 @@ fn pass(cases: Vec<Case>, back_end: BackEnd) {
         if (case.holds)(&world).is_ok() {
             wrong.push(format!("{}: holds without a fault", case.name));
         }
-        agent.impair(case.impairment, back_end);
-        if let Err(why) = (case.holds)(&world) {
-            wrong.push(format!("{}: {why}; {:?}", case.name, agent.counts()));
-        }
-        let counts = agent.counts();
-        if !(case.counts)(&counts[0]) {
-            wrong.push(format!("{}: counted {counts:?}", case.name));
+        let agent = RefCell::new(&mut agent);
+        let held = again(|| {
+            let mut agent = agent.borrow_mut();
+            agent.impair(case.impairment.clone(), back_end);
+            let held = (case.holds)(&world);
+            let counts = agent.counts();
+            held.map_err(|why| format!("{why}; {counts:?}"))?;
+            yes((case.counts)(&counts[0]), &format!("counted {counts:?}"))
+        });
+        let agent = agent.into_inner();
+        if let Err(why) = held {
+            wrong.push(format!("{}: {why}", case.name));
         }
         agent.relieve();
-        if let Err(why) = quick(&echoes(&world, B, 7001, FEW)) {
+        if let Err(why) = again(|| quick(&echoes(&world, B, 7001, FEW))) {
             wrong.push(format!("{}: is not taken back: {why}", case.name));
         }
     }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use chaosrun::agent::protocol::{Request, Response};
 use chaosrun::impairment::{BackEnd, Direction, Effect, Impairment};
 
-use crate::cases::{delay, flow, late, line, ms, quick};
+use crate::cases::{again, delay, flow, late, line, ms, quick};
 use crate::talk::{Agent, one};
 use crate::traffic::{FEW, echoes};
 use crate::world::{B, World, inside, ip, run};
@@ -23,7 +23,7 @@ fn ruleset(host: &str) -> String {
 
 fn untouched(world: &World) {
     assert_eq!(ruleset(&world.a), "");
-    assert_eq!(quick(&echoes(world, B, 7001, FEW)), Ok(()));
+    assert_eq!(again(|| quick(&echoes(world, B, 7001, FEW))), Ok(()));
     let mut other = Agent::start(&world.a);
     assert_eq!(other.found(), Vec::<String>::new());
 }
@@ -32,7 +32,7 @@ fn impaired(world: &World) -> Agent {
     let mut agent = Agent::start(&world.a);
     echoes(world, B, 7001, FEW);
     agent.impair(slow(), QUEUE);
-    assert_eq!(late(&echoes(world, B, 7001, FEW), 60), Ok(()));
+    assert_eq!(again(|| late(&echoes(world, B, 7001, FEW), 60)), Ok(()));
     assert!(ruleset(&world.a).contains("table ip chaosrun"));
     agent
 }
@@ -154,11 +154,11 @@ fn one_impairment_takes_the_place_of_another_in_one_go() {
     let world = World::new();
     let mut agent = impaired(&world);
     agent.impair(one(flow(Direction::Egress), line(delay(10, 0))), QUEUE);
-    assert_eq!(late(&echoes(&world, B, 7001, FEW), 10), Ok(()));
+    assert_eq!(again(|| late(&echoes(&world, B, 7001, FEW), 10)), Ok(()));
     let refused = agent.try_impair(slow(), BackEnd::Netem);
     if matches!(refused, Response::Refused { .. }) {
         // What was refused changed nothing.
-        assert_eq!(late(&echoes(&world, B, 7001, FEW), 10), Ok(()));
+        assert_eq!(again(|| late(&echoes(&world, B, 7001, FEW), 10)), Ok(()));
     }
     agent.relieve();
     untouched(&world);
@@ -176,7 +176,7 @@ fn what_others_put_there_stays_and_one_of_the_same_name_is_an_error() {
     let mut agent = Agent::start(host);
     assert!(!agent.back_ends().is_empty());
     agent.impair(slow(), QUEUE);
-    assert_eq!(late(&echoes(&world, B, 7001, FEW), 60), Ok(()));
+    assert_eq!(again(|| late(&echoes(&world, B, 7001, FEW), 60)), Ok(()));
     assert!(ruleset(host).contains(&before));
     agent.relieve();
     assert_eq!(ruleset(host), before);
@@ -188,7 +188,7 @@ fn what_others_put_there_stays_and_one_of_the_same_name_is_an_error() {
     };
     assert!(why.contains("table ip chaosrun is there already"), "{why}");
     assert_eq!(ruleset(host), before);
-    assert_eq!(quick(&echoes(&world, B, 7001, FEW)), Ok(()));
+    assert_eq!(again(|| quick(&echoes(&world, B, 7001, FEW))), Ok(()));
     agent.relieve();
     assert_eq!(ruleset(host), before);
 }
@@ -207,7 +207,7 @@ fn a_second_agent_is_told_of_the_first() {
         panic!("took the first one's rules");
     };
     assert!(why.contains("goes away with it"), "{why}");
-    assert_eq!(late(&echoes(&world, B, 7001, FEW), 60), Ok(()));
+    assert_eq!(again(|| late(&echoes(&world, B, 7001, FEW), 60)), Ok(()));
     drop(first);
     second.relieve();
     untouched(&world);
