@@ -76,6 +76,9 @@ async fn measure(stage: &Stage, table: &mut Table) -> Vec<Subject> {
         }));
         let took = took.await;
         spread.push(*took.iter().max().unwrap() - *took.iter().min().unwrap());
+        for target in targets.iter().chain(&first) {
+            engine.apply(target, &Change::Relieve).await.unwrap();
+        }
     }
     table.add_row([
         "fault through a prepared agent in force, median".into(),
@@ -146,12 +149,16 @@ fn whole_run(targets: &[Subject]) -> (Instant, Vec<Instant>) {
         .iter()
         .find(|event| event["event"] == "phase" && event["phase"] == "baseline");
     let due = baseline.unwrap()["at"].as_u64().unwrap() + 3_000_000;
-    let effects = watchers.into_iter().map(|watcher| watcher.join().unwrap());
+    let effects = watchers.into_iter().map(|(mut monitor, effect)| {
+        monitor.kill().unwrap();
+        monitor.wait().unwrap();
+        effect.join().unwrap().expect("the fault took effect")
+    });
     (origin + Duration::from_micros(due), effects.collect())
 }
 
 /// When the kernel first tells of a table of chaosrun's in this container's network.
-fn watch(container: &str) -> thread::JoinHandle<Instant> {
+fn watch(container: &str) -> (Child, thread::JoinHandle<Option<Instant>>) {
     let format = "{{.State.Pid}}";
     let pid = Client::default().docker(["inspect", "--format", format, container]);
     let mut monitor = Command::new("nsenter")
@@ -159,18 +166,16 @@ fn watch(container: &str) -> thread::JoinHandle<Instant> {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    thread::spawn(move || {
-        let lines = BufReader::new(monitor.stdout.take().unwrap()).lines();
-        let mut ours = lines.map_while(Result::ok).filter(|line| {
-            let mut words = line.split_whitespace();
-            line.starts_with("add table") && words.any(|word| word == "chaosrun")
-        });
-        ours.next().expect("the fault takes effect");
-        let at = Instant::now();
-        monitor.kill().unwrap();
-        monitor.wait().unwrap();
-        at
-    })
+    let told = BufReader::new(monitor.stdout.take().unwrap());
+    let effect = thread::spawn(move || {
+        let is_ours = |line: &String| {
+            let mut words = line.split_whitespace().skip(1);
+            words.next() == Some("table") && words.any(|word| word == "chaosrun")
+        };
+        let mut lines = told.lines().map_while(Result::ok);
+        lines.find(is_ours).map(|_| Instant::now())
+    });
+    (monitor, effect)
 }
 
 /// Reads the record as it grows, to its end. With the origin of its clock: no event is read before it happens, and some at once.
