@@ -2,6 +2,7 @@
 //! every way in which it ends. Needs root and `ip`.
 
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
+#![expect(clippy::disallowed_methods, reason = "the time is what is tested")]
 
 mod cases;
 mod ends;
