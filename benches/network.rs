@@ -78,7 +78,8 @@ impl Bench<'_> {
     }
 
     fn put(&mut self, direction: Direction, latency: Duration) {
-        self.agent.impair(delayed(direction, latency), self.back_end);
+        self.agent
+            .impair(delayed(direction, latency), self.back_end);
     }
 
     /// Each way by itself, so that nothing evens out.

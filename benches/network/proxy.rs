@@ -32,7 +32,11 @@ pub(crate) fn streams(world: &World, table: &mut Table) {
             .spawn()
     });
     let Ok(child) = started else {
-        table.add_row(["noxious-server: is not installed", "-", "a fifth of the above"]);
+        table.add_row([
+            "noxious-server: is not installed",
+            "-",
+            "a fifth of the above",
+        ]);
         return;
     };
     let _proxy = Proxy(child);
@@ -54,7 +58,11 @@ pub(crate) fn streams(world: &World, table: &mut Table) {
             TcpStream::connect(SocketAddr::new(ip(A), LISTENS)).unwrap()
         });
         let (theirs, _) = listener.accept().unwrap();
-        let (from, to) = if is_out { (ours, theirs) } else { (theirs, ours) };
+        let (from, to) = if is_out {
+            (ours, theirs)
+        } else {
+            (theirs, ours)
+        };
         let speed = carried(from, to, Duration::from_secs(5));
         table.add_row([
             format!("noxious-server: one TCP stream {way}, 20 ms each way"),

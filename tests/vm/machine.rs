@@ -1,4 +1,4 @@
-//! The virtual machine: boots the stock kernel, runs one test of this executable in it, and says how that ended.
+//! The virtual machine: boots the stock kernel, runs tests in it, of this executable or of another, and says how that ended.
 //!
 //! Everything is emulated where the processor does not let us do better: then a boot takes some seconds, and what is inside
 //! runs about ten times slower than outside.
@@ -41,7 +41,16 @@ pub(super) fn folder() -> PathBuf {
 
 /// Has the test of this name pass inside.
 pub(super) fn run(test: &str) {
-    match boot(test, PATIENCE) {
+    show(boot(test, PATIENCE));
+}
+
+/// Has the agent's tests pass inside whose names begin so.
+pub(super) fn run_agents(tests: &str) {
+    show(start("agent", tests, PATIENCE));
+}
+
+fn show(outcome: Result<String, String>) {
+    match outcome {
         Ok(output) => eprintln_all(&output),
         Err(error) => panic!("{error}"),
     }
@@ -52,14 +61,18 @@ fn eprintln_all(text: &str) {
     eprintln!("{text}");
 }
 
-/// What the test said, or why it failed with all that the console showed.
+/// What the test of this executable said, or why it failed with all that the console showed.
 pub(super) fn boot(test: &str, patience: Duration) -> Result<String, String> {
+    start("vm", &format!("--exact {test}"), patience)
+}
+
+fn start(program: &str, tests: &str, patience: Duration) -> Result<String, String> {
     static BUILT: OnceLock<Result<(PathBuf, Vec<u8>), String>> = OnceLock::new();
     let (image, archive) = BUILT.get_or_init(build).as_ref().map_err(Clone::clone)?;
     let files = tempfile::NamedTempFile::new_in(folder()).map_err(|e| e.to_string())?;
     fs::write(files.path(), archive).map_err(|e| e.to_string())?;
     let console = format!(
-        "console={} panic=-1 quiet loglevel=3 -- {test}",
+        "console={} panic=-1 quiet loglevel=3 -- {program} {tests}",
         if cfg!(target_arch = "aarch64") {
             "ttyAMA0"
         } else {
@@ -88,7 +101,7 @@ fn judge(shown: &str, in_time: bool, patience: Duration) -> Result<String, Strin
         .split_once(STATUS)
         .and_then(|(said, status)| Some((said, status.split_whitespace().next()?)));
     match status {
-        Some((said, "0")) if said.contains("1 passed") => Ok(said.trim().into()),
+        Some((said, "0")) if !said.contains(" 0 passed") => Ok(said.trim().into()),
         Some((said, "0")) => Err(format!("no test ran inside the machine:\n{said}")),
         Some((said, status)) => Err(format!("the test ended with status {status}:\n{said}")),
         None if in_time => Err(format!("the machine ended by itself:\n{shown}")),
@@ -140,6 +153,7 @@ fn build() -> Result<(PathBuf, Vec<u8>), String> {
     programs::find(QEMU)?;
     let kernel = kernel::get()?;
     let itself = std::env::current_exe().map_err(|e| e.to_string())?;
+    let agents = programs::test("agent")?;
     let chaosrun = PathBuf::from(env!("CARGO_BIN_EXE_chaosrun"));
     let busybox = fs::read(programs::find("busybox")?).map_err(|e| e.to_string())?;
 
@@ -153,8 +167,12 @@ fn build() -> Result<(PathBuf, Vec<u8>), String> {
         let path = format!("/modules/{at:03}-{}.ko", module.name);
         archive.file(Path::new(&path), &module.content);
     }
-    archive.file(Path::new("/init"), init(&itself).as_bytes());
-    let mut carried = vec![itself, chaosrun];
+    for (name, program) in [("vm", &itself), ("agent", &agents)] {
+        let call = format!("#!/bin/busybox sh\nexec {} \"$@\"\n", program.display());
+        archive.file(&Path::new("/tests").join(name), call.as_bytes());
+    }
+    archive.file(Path::new("/init"), init().as_bytes());
+    let mut carried = vec![itself, agents, chaosrun];
     for tool in ["ip", "tc", "nft"] {
         carried.push(programs::find(tool)?);
     }
@@ -164,7 +182,7 @@ fn build() -> Result<(PathBuf, Vec<u8>), String> {
 }
 
 /// Everything is said over the console; the machine ends when the test does.
-fn init(test: &Path) -> String {
+fn init() -> String {
     format!(
         r#"#!/bin/busybox sh
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/tmp {INSIDE}=1 RUST_BACKTRACE=0
@@ -177,10 +195,11 @@ for module in /modules/*; do
 done
 ip link set lo up
 echo "{BEGIN}"
-"{}" --exact "$1" --nocapture --test-threads 1 2>&1
+program=$1
+shift
+"/tests/$program" "$@" --nocapture --test-threads 1 2>&1
 echo "{STATUS}$?"
 /bin/busybox poweroff -f
-"#,
-        test.display()
+"#
     )
 }

@@ -60,3 +60,25 @@ pub(super) fn find(name: &str) -> Result<PathBuf, String> {
         .find(|path| path.is_file())
         .ok_or_else(|| format!("{name} is not here; `tests/all` installs it"))
 }
+
+/// The executable of another of this package's tests. Whoever runs all tests has built it already.
+pub(super) fn test(name: &str) -> Result<PathBuf, String> {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo
+        .args(["test", "--no-run", "--message-format=json", "--test", name])
+        .current_dir(env!("CARGO_MANIFEST_DIR"));
+    if !cfg!(debug_assertions) {
+        cargo.arg("--release");
+    }
+    let output = cargo.output().map_err(|e| format!("cargo: {e}"))?;
+    if !output.status.success() {
+        let words = String::from_utf8_lossy(&output.stderr);
+        return Err(format!("the test {name} cannot be built: {words}"));
+    }
+    String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+        .filter(|message| message["target"]["name"] == name)
+        .find_map(|message| message["executable"].as_str().map(PathBuf::from))
+        .ok_or_else(|| format!("cargo names no executable of the test {name}"))
+}

@@ -59,8 +59,6 @@ pub(crate) enum Verdict {
     /// Comes back to the next rule, if nothing there decides.
     Jump(String),
     Goto(String),
-    /// Back to the rule behind the jump.
-    Return,
 }
 
 pub(crate) fn meta(key: Meta) -> Expression {
@@ -140,7 +138,6 @@ pub(crate) fn verdict(verdict: &Verdict) -> Expression {
         Verdict::Accept => (1, None),
         Verdict::Jump(chain) => (-3, Some(chain)),
         Verdict::Goto(chain) => (-4, Some(chain)),
-        Verdict::Return => (-5, None),
     };
     let mut inner = Attributes::new().be32(1, code.cast_unsigned());
     if let Some(chain) = chain {
