@@ -1,9 +1,10 @@
 //! Programs of this machine with the libraries that they need, small enough to be carried over.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Arc, Mutex};
 
 use super::cpio::Archive;
 
@@ -11,7 +12,7 @@ use super::cpio::Archive;
 pub(super) fn add(archive: &mut Archive, programs: &[PathBuf]) -> Result<(), String> {
     let mut libraries = BTreeSet::new();
     for program in programs {
-        archive.file(program, &stripped(program)?);
+        archive.file(program, &small(program)?);
         libraries.extend(needed_by(program)?);
     }
     for library in libraries {
@@ -19,6 +20,18 @@ pub(super) fn add(archive: &mut Archive, programs: &[PathBuf]) -> Result<(), Str
         archive.file(&library, &content);
     }
     Ok(())
+}
+
+/// Each is made small once.
+fn small(program: &Path) -> Result<Arc<Vec<u8>>, String> {
+    static MADE: Mutex<BTreeMap<PathBuf, Arc<Vec<u8>>>> = Mutex::new(BTreeMap::new());
+    let mut made = MADE.lock().map_err(|e| e.to_string())?;
+    if let Some(there) = made.get(program) {
+        return Ok(Arc::clone(there));
+    }
+    let content = Arc::new(stripped(program)?);
+    made.insert(program.to_path_buf(), Arc::clone(&content));
+    Ok(content)
 }
 
 /// Without what only a debugger reads: that is nine tenths of a test executable.
