@@ -61,6 +61,12 @@ fn promise(name: &str) -> String {
 
 fn instance(service: &str, number: u32) -> Instance {
     let tier = service.split('-').next().unwrap();
+    let place = SERVICES.iter().position(|(one, _)| *one == service);
+    let endpoint = Endpoint {
+        address: format!("10.0.{}.{number}", place.unwrap()),
+        aliases: vec![service.into()],
+        ..Endpoint::default()
+    };
     Instance {
         id: format!("{service}{number}"),
         name: format!("stack_{service}_{number}"),
@@ -77,7 +83,7 @@ fn instance(service: &str, number: u32) -> Instance {
         restart_count: 0,
         restart_policy: RestartPolicy::No,
         auto_remove: false,
-        networks: BTreeMap::from([("stack_net".into(), Endpoint::default())]),
+        networks: BTreeMap::from([("stack_net".into(), endpoint)]),
         network_mode: "stack_net".into(),
         impaired: None,
     }
@@ -219,4 +225,11 @@ gallery! {
     slow_failover "slow-failover",
     redis_failover "redis-failover",
     redis_no_quorum "redis-no-quorum",
+    redis_partition "redis-partition",
+    redis_split_brain "redis-split-brain",
+    slow_replica "slow-replica",
+    lossy_link "lossy-link",
+    partition_primary "partition-primary",
+    split_brain "split-brain",
+    dns_outage "dns-outage",
 }
