@@ -83,6 +83,13 @@ pub(super) fn test(name: &str) -> Result<PathBuf, String> {
     if !cfg!(debug_assertions) {
         cargo.arg("--release");
     }
+    // What the cargo that runs this test says of its package would have build scripts run again, and all that depends on them.
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+            cargo.env_remove(&name);
+        }
+    }
     let output = cargo.output().map_err(|e| format!("cargo: {e}"))?;
     if !output.status.success() {
         let words = String::from_utf8_lossy(&output.stderr);
