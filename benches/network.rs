@@ -1,14 +1,25 @@
 //! `cargo bench --bench network`: how precise and how fast is a worse line in user space?
 //!
-//! With `-- delay`, `-- force`, `-- stream` or `-- packets` only that part. Needs root and `ip`; with `noxious-server` a
+//! With `-- delay`, `-- force`, `-- stream`, `-- packets` or `-- vm` only that part. The last is the precision of both back ends on
+//! Debian's kernel, in a virtual machine: where its processor is emulated, all of it is slow, and the two can only be compared with
+//! each other. Needs root and `ip`; with `noxious-server` a
 //! proxy is measured beside it.
 
 #![expect(clippy::unwrap_used, reason = "a bench that cannot go on fails")]
 #![expect(clippy::disallowed_methods, reason = "the time is what is measured")]
 #![expect(clippy::print_stdout, reason = "a bench prints its results")]
 
+#[path = "../tests/vm/cpio.rs"]
+mod cpio;
+#[path = "../tests/vm/kernel.rs"]
+mod kernel;
 #[path = "network/load.rs"]
 mod load;
+#[path = "../tests/vm/machine.rs"]
+#[expect(dead_code, reason = "the tests run tests")]
+mod machine;
+#[path = "../tests/vm/programs.rs"]
+mod programs;
 #[path = "network/proxy.rs"]
 mod proxy;
 #[path = "../tests/agent/talk.rs"]
@@ -62,6 +73,16 @@ fn main() {
         proxy::streams(&world, &mut table);
     }
     println!("{table}");
+    if wanted("vm") {
+        println!("on Debian's kernel, in a virtual machine:");
+        println!("{}", in_machine().unwrap_or_else(|why| why));
+    }
+}
+
+/// This very bench, in the virtual machine of the tests.
+fn in_machine() -> Result<String, String> {
+    let itself = std::env::current_exe().map_err(|e| e.to_string())?;
+    machine::start(&itself, "delay", machine::PATIENCE)
 }
 
 struct Bench<'a> {

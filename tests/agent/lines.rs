@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chaosrun::impairment::{Counts, Direction, Line, Loss, Reorder};
 
-use crate::cases::{Case, both, chance, delay, flow, late, line, ms, share, udp, yes};
+use crate::cases::{Case, both, chance, delay, flow, late, line, ms, share, slack, udp, yes};
 use crate::talk::one;
 use crate::traffic::{FEW, MANY, Pace, counted, echoes};
 use crate::world::{B, B_V6};
@@ -55,7 +55,7 @@ pub(crate) fn lines() -> Vec<Case> {
                 let echoes = echoes(world, B, 7001, Pace { count: 200, ..FEW });
                 let trips = || echoes.trips.iter().flatten();
                 let inside = trips()
-                    .filter(|trip| **trip >= ms(20) && **trip < ms(66))
+                    .filter(|trip| **trip >= ms(20) && **trip < ms(60) + slack())
                     .count();
                 let spread = trips()
                     .max()
@@ -156,7 +156,10 @@ pub(crate) fn lines() -> Vec<Case> {
                 let echoes = echoes(world, B, 7001, pace);
                 both(yes(echoes.lost() == 0, "some were lost"), || {
                     let took = echoes.took;
-                    yes(took > ms(230) && took < ms(330), &format!("took {took:?}"))
+                    yes(
+                        took > ms(230) && took < ms(322) + slack(),
+                        &format!("took {took:?}"),
+                    )
                 })
             },
             counts: |_| true,

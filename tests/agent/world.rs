@@ -105,3 +105,8 @@ pub(crate) fn inside<T: Send>(host: &str, work: impl FnOnce() -> T + Send) -> T 
 pub(crate) fn ip(address: &str) -> IpAddr {
     address.parse().unwrap()
 }
+
+/// In the virtual machine of the tests, whose processor is slow.
+pub(crate) fn is_emulated() -> bool {
+    std::env::var_os("CHAOSRUN_INSIDE_VM").is_some()
+}

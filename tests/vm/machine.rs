@@ -1,4 +1,4 @@
-//! The virtual machine: boots the stock kernel, runs one test of this executable in it, and says how that ended.
+//! The virtual machine: boots the stock kernel, runs tests in it, of this executable or of another, and says how that ended.
 //!
 //! Everything is emulated where the processor does not let us do better: then a boot takes some seconds, and what is inside
 //! runs about ten times slower than outside.
@@ -7,7 +7,6 @@ use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use super::cpio::Archive;
@@ -16,9 +15,9 @@ use super::{kernel, programs};
 /// For one test, with its boot.
 pub(super) const PATIENCE: Duration = Duration::from_secs(240);
 
-/// Set for the test inside.
+/// Set for the program inside.
 const INSIDE: &str = "CHAOSRUN_INSIDE_VM";
-/// What the console says before and after the test.
+/// What the console says before and after the program.
 const BEGIN: &str = "chaosrun-vm begins";
 const STATUS: &str = "chaosrun-vm status ";
 
@@ -41,7 +40,17 @@ pub(super) fn folder() -> PathBuf {
 
 /// Has the test of this name pass inside.
 pub(super) fn run(test: &str) {
-    match boot(test, PATIENCE) {
+    show(boot(test, PATIENCE));
+}
+
+/// Has the agent's tests pass inside whose names begin so.
+pub(super) fn run_agents(tests: &str) {
+    let said = programs::test("agent").and_then(|agents| tested(&agents, tests, PATIENCE));
+    show(said);
+}
+
+fn show(outcome: Result<String, String>) {
+    match outcome {
         Ok(output) => eprintln_all(&output),
         Err(error) => panic!("{error}"),
     }
@@ -52,26 +61,39 @@ fn eprintln_all(text: &str) {
     eprintln!("{text}");
 }
 
-/// What the test said, or why it failed with all that the console showed.
+/// What the test of this executable said, or why it failed with all that the console showed.
 pub(super) fn boot(test: &str, patience: Duration) -> Result<String, String> {
-    static BUILT: OnceLock<Result<(PathBuf, Vec<u8>), String>> = OnceLock::new();
-    let (image, archive) = BUILT.get_or_init(build).as_ref().map_err(Clone::clone)?;
+    let itself = std::env::current_exe().map_err(|e| e.to_string())?;
+    tested(&itself, &format!("--exact {test}"), patience)
+}
+
+fn tested(program: &Path, tests: &str, patience: Duration) -> Result<String, String> {
+    let arguments = format!("{tests} --nocapture --test-threads=1");
+    let said = start(program, &arguments, patience)?;
+    if said.contains(" 0 passed") {
+        return Err(format!("no test ran inside the machine:\n{said}"));
+    }
+    Ok(said)
+}
+
+/// What a program said inside, or why it failed with all that the console showed.
+pub(super) fn start(program: &Path, arguments: &str, patience: Duration) -> Result<String, String> {
+    programs::find(QEMU)?;
+    let kernel = kernel::get()?;
     let files = tempfile::NamedTempFile::new_in(folder()).map_err(|e| e.to_string())?;
-    fs::write(files.path(), archive).map_err(|e| e.to_string())?;
-    let console = format!(
-        "console={} panic=-1 quiet loglevel=3 -- {test}",
-        if cfg!(target_arch = "aarch64") {
-            "ttyAMA0"
-        } else {
-            "ttyS0"
-        }
-    );
+    fs::write(files.path(), archive(&kernel, program)?).map_err(|e| e.to_string())?;
+    let console = if cfg!(target_arch = "aarch64") {
+        "ttyAMA0"
+    } else {
+        "ttyS0"
+    };
+    let line = format!("console={console} panic=-1 quiet loglevel=3 -- {arguments}");
     let mut machine = Command::new(QEMU)
         .args(hardware())
         .args(["-m", "768", "-nodefaults", "-no-reboot", "-display", "none"])
-        .args(["-serial", "stdio", "-append", &console])
+        .args(["-serial", "stdio", "-append", &line])
         .arg("-kernel")
-        .arg(image)
+        .arg(&kernel.image)
         .arg("-initrd")
         .arg(files.path())
         .stdin(Stdio::null())
@@ -88,8 +110,7 @@ fn judge(shown: &str, in_time: bool, patience: Duration) -> Result<String, Strin
         .split_once(STATUS)
         .and_then(|(said, status)| Some((said, status.split_whitespace().next()?)));
     match status {
-        Some((said, "0")) if said.contains("1 passed") => Ok(said.trim().into()),
-        Some((said, "0")) => Err(format!("no test ran inside the machine:\n{said}")),
+        Some((said, "0")) => Ok(said.trim().into()),
         Some((said, status)) => Err(format!("the test ended with status {status}:\n{said}")),
         None if in_time => Err(format!("the machine ended by itself:\n{shown}")),
         None => {
@@ -135,14 +156,9 @@ fn watch(machine: &mut Child, patience: Duration) -> (String, bool) {
     (reader.join().unwrap(), in_time)
 }
 
-/// The kernel's image, and the file system that it starts with.
-fn build() -> Result<(PathBuf, Vec<u8>), String> {
-    programs::find(QEMU)?;
-    let kernel = kernel::get()?;
-    let itself = std::env::current_exe().map_err(|e| e.to_string())?;
-    let chaosrun = PathBuf::from(env!("CARGO_BIN_EXE_chaosrun"));
+/// The file system that the kernel starts with.
+fn archive(kernel: &kernel::Kernel, program: &Path) -> Result<Vec<u8>, String> {
     let busybox = fs::read(programs::find("busybox")?).map_err(|e| e.to_string())?;
-
     let mut archive = Archive::default();
     for folder in ["/proc", "/sys", "/dev", "/tmp", "/run/netns", "/modules"] {
         archive.folder(Path::new(folder));
@@ -153,18 +169,20 @@ fn build() -> Result<(PathBuf, Vec<u8>), String> {
         let path = format!("/modules/{at:03}-{}.ko", module.name);
         archive.file(Path::new(&path), &module.content);
     }
-    archive.file(Path::new("/init"), init(&itself).as_bytes());
-    let mut carried = vec![itself, chaosrun];
+    archive.file(Path::new("/init"), init(program).as_bytes());
+    let mut carried = vec![
+        program.to_path_buf(),
+        PathBuf::from(env!("CARGO_BIN_EXE_chaosrun")),
+    ];
     for tool in ["ip", "tc", "nft"] {
         carried.push(programs::find(tool)?);
     }
     programs::add(&mut archive, &carried)?;
-
-    Ok((kernel.image, archive.finish()))
+    Ok(archive.finish())
 }
 
-/// Everything is said over the console; the machine ends when the test does.
-fn init(test: &Path) -> String {
+/// Everything is said over the console; the machine ends when the program does.
+fn init(program: &Path) -> String {
     format!(
         r#"#!/bin/busybox sh
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/tmp {INSIDE}=1 RUST_BACKTRACE=0
@@ -177,10 +195,10 @@ for module in /modules/*; do
 done
 ip link set lo up
 echo "{BEGIN}"
-"{}" --exact "$1" --nocapture --test-threads 1 2>&1
+"{}" "$@" 2>&1
 echo "{STATUS}$?"
 /bin/busybox poweroff -f
 "#,
-        test.display()
+        program.display()
     )
 }

@@ -88,3 +88,14 @@ fn netem_lets_go_what_it_holds() {
     only_inside!("netem_lets_go_what_it_holds");
     netem::lets_go_what_it_holds();
 }
+
+/// Where the kernel has both back ends, both do the same; [`netem_comes_and_goes_without_a_trace`] makes sure that it has.
+#[test]
+fn netem_passes_the_table() {
+    machine::run_agents("netem_");
+}
+
+#[test]
+fn queue_passes_the_table() {
+    machine::run_agents("queue_");
+}
