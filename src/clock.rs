@@ -28,6 +28,11 @@ impl Clock {
         self.origin.elapsed().as_micros() as Micros
     }
 
+    /// The same, to the nanosecond.
+    pub fn elapsed(&self) -> Duration {
+        self.origin.elapsed()
+    }
+
     /// The instant that a reading stands for.
     pub fn instant(&self, at: Micros) -> Instant {
         self.origin + Duration::from_micros(at)

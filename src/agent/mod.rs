@@ -3,7 +3,6 @@
 //! It is talked to over its stdin and stdout, holds no state, and ends when its stdin does: with chaosrun, however that ends.
 
 mod crash;
-#[expect(dead_code, reason = "its control loop comes next")]
 mod network;
 pub mod protocol;
 
@@ -27,6 +26,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
                 ExitCode::FAILURE
             }
         }
+        [job] if job == "network" => network::main(),
         _ => ExitCode::from(2),
     }
 }

@@ -101,10 +101,11 @@ pub(crate) struct Chain {
     pub(crate) rules: Vec<Vec<Expression>>,
 }
 
-/// All that is in a table called [`NAME`].
+/// All that is in a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Table {
     pub(crate) family: Family,
+    pub(crate) name: &'static str,
     pub(crate) chains: Vec<Chain>,
 }
 
@@ -129,8 +130,8 @@ pub(crate) struct Present {
 /// The socket that owns what it puts in force.
 pub(crate) struct Nft {
     netlink: Netlink,
-    /// The families in which a table is in force.
-    held: Vec<Family>,
+    /// The tables that are in force.
+    held: Vec<(Family, &'static str)>,
 }
 
 impl Nft {
@@ -144,24 +145,17 @@ impl Nft {
     /// Puts these tables in force in place of those that were, all or none.
     pub(crate) fn replace(&mut self, tables: &[Table]) -> Result<(), Failure> {
         let mut messages = vec![batch(BATCH_BEGIN)];
-        messages.extend(self.held.iter().map(|family| delete(*family, None)));
+        messages.extend(self.held.iter().map(|(family, name)| delete(*family, name)));
         messages.extend(tables.iter().flat_map(creation));
         messages.push(batch(BATCH_END));
         if messages.len() > 2 {
             self.netlink.tell(&messages)?;
         }
-        self.held = tables.iter().map(|table| table.family).collect();
+        self.held = tables
+            .iter()
+            .map(|table| (table.family, table.name))
+            .collect();
         Ok(())
-    }
-
-    /// Removes a table that no living socket owns.
-    pub(crate) fn remove(&mut self, family: Family) -> Result<(), Failure> {
-        let messages = [
-            batch(BATCH_BEGIN),
-            delete(family, Some(NAME)),
-            batch(BATCH_END),
-        ];
-        self.netlink.tell(&messages)
     }
 
     pub(crate) fn tables(&mut self) -> Result<Vec<Present>, Failure> {
@@ -173,8 +167,8 @@ impl Nft {
     /// Of every counter in the tables that are in force, by the chain that it is in.
     pub(crate) fn counters(&mut self) -> Result<Vec<Counted>, Failure> {
         let mut all = Vec::new();
-        for family in self.held.clone() {
-            let table = Attributes::new().text(1, NAME);
+        for (family, name) in self.held.clone() {
+            let table = Attributes::new().text(1, name);
             let rules = self.netlink.list(&message(GET_RULE, 0, family, &table))?;
             all.extend(rules.iter().flat_map(|rule| counted(family, rule)));
         }
@@ -192,24 +186,24 @@ fn batch(kind: u16) -> Message {
     Message::new(kind, 0, &[0, 0, high, low], &Attributes::new())
 }
 
-fn delete(family: Family, name: Option<&str>) -> Message {
-    let table = Attributes::new().text(1, name.unwrap_or(NAME));
+fn delete(family: Family, name: &str) -> Message {
+    let table = Attributes::new().text(1, name);
     message(DELETE_TABLE, ACK, family, &table)
 }
 
 /// Chains come before rules, so that any may jump to any.
 fn creation(table: &Table) -> Vec<Message> {
-    let attributes = Attributes::new().text(1, NAME).be32(2, OWNED);
+    let attributes = Attributes::new().text(1, table.name).be32(2, OWNED);
     let flags = CREATE | EXCLUSIVE | ACK;
     let mut all = vec![message(NEW_TABLE, flags, table.family, &attributes)];
     for chain in &table.chains {
-        let attributes = chain_attributes(chain);
+        let attributes = chain_attributes(table.name, chain);
         all.push(message(NEW_CHAIN, flags, table.family, &attributes));
     }
     for chain in &table.chains {
         for rule in &chain.rules {
             let attributes = Attributes::new()
-                .text(1, NAME)
+                .text(1, table.name)
                 .text(2, &chain.name)
                 .nest(4, &expressions(rule));
             let flags = CREATE | APPEND | ACK;
@@ -219,8 +213,8 @@ fn creation(table: &Table) -> Vec<Message> {
     all
 }
 
-fn chain_attributes(chain: &Chain) -> Attributes {
-    let attributes = Attributes::new().text(1, NAME).text(3, &chain.name);
+fn chain_attributes(table: &str, chain: &Chain) -> Attributes {
+    let attributes = Attributes::new().text(1, table).text(3, &chain.name);
     let Some((hook, priority)) = &chain.hook else {
         return attributes;
     };
