@@ -152,9 +152,10 @@ impl Change {
         }
     }
 
-    /// Do engines refuse it where it is so already? Then nobody has to look first.
+    /// Does whoever makes it find out by itself that it is so already? Then nobody has to look first; and whether a network is free of
+    /// what an agent that is no more has put there, nobody can see from outside.
     pub fn is_refused_when_so(&self) -> bool {
-        matches!(self, Self::Pause | Self::Unpause)
+        matches!(self, Self::Pause | Self::Unpause | Self::Relieve)
     }
 
     /// How long after it was asked for, and whether or not anybody still waits for the answer, the engine may do it.

@@ -18,6 +18,9 @@ pub const RUN_LABEL: &str = "chaosrun";
 /// their image, so one in a stack that runs on chaosrun's own image has that one too.
 pub const AGENT_LABEL: &str = "chaosrun.agent";
 
+/// Carried by an agent that serves one container, with that one's id as value.
+pub const TARGET_LABEL: &str = "chaosrun.target";
+
 /// The engine and the machine under it, for reports and refusals.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct EngineFacts {

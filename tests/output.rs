@@ -96,3 +96,25 @@ fn a_hang_up_that_was_ignored_stays_ignored() {
     assert_eq!(hangup("trap '' HUP;"), (true, false));
     assert_eq!(hangup(""), (false, true));
 }
+
+#[test]
+fn a_doctor_without_an_engine_says_what_to_do_and_tells_the_rest() {
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("no.sock");
+    let output = chaosrun()
+        .arg("doctor")
+        .env("DOCKER_HOST", format!("unix://{}", socket.display()))
+        .env("CHAOSRUN_STATE", dir.path().join("state"))
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(3), "{text}");
+    for words in [
+        "no.sock",
+        "→ start the engine",
+        "can be written",
+        "not every kind of scenario works here",
+    ] {
+        assert!(text.contains(words), "{words:?} is not in {text}");
+    }
+}

@@ -5,6 +5,7 @@ mod check;
 mod ci;
 mod compare;
 mod complete;
+mod doctor;
 mod files;
 mod init;
 mod live;
@@ -96,6 +97,11 @@ enum Command {
         /// Overwrite a file that is there
         #[arg(long)]
         force: bool,
+    },
+    /// Try out what this machine and its engine can do; exits with 0 if every kind of scenario would work, else with 3
+    Doctor {
+        #[arg(long, value_enum, default_value_t = Format::Table)]
+        format: Format,
     },
     /// Undo what an earlier run left behind
     Recover {
@@ -314,6 +320,7 @@ fn dispatch(cli: Cli) -> u8 {
                 output,
                 force,
             } => init::main(project, all, output, force).await,
+            Command::Doctor { format } => doctor::main(format).await,
             Command::Recover { list } => recover::main(list).await,
             Command::Report { dir, format } => report::main(&dir, format),
             Command::Compare {

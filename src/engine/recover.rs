@@ -56,6 +56,14 @@ pub fn leftovers(dir: &Path) -> io::Result<Vec<(PathBuf, Leftover)>> {
     Ok(found)
 }
 
+/// Runs that are under way, as far as their journals in `dir` say.
+pub fn under_way(dir: &Path) -> Vec<String> {
+    let all = journals(dir).unwrap_or_default().into_iter();
+    all.filter(|path| owner_lives(path))
+        .filter_map(|path| Some(Journal::peek(&path).ok()?.run))
+        .collect()
+}
+
 fn journals(dir: &Path) -> io::Result<Vec<PathBuf>> {
     let entries = match std::fs::read_dir(dir) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),

@@ -85,6 +85,8 @@ pub struct Notice {
 impl Notice {
     /// The engine's stream broke off: what is known may be out of date.
     pub const LOST: &str = "engine lost";
+    /// The agent in a container's network is gone, and with it what it had in force there.
+    pub const AGENT_LOST: &str = "agent lost";
     /// The engine answers again; whatever happened meanwhile is only seen by observing again.
     pub const RECONNECTED: &str = "engine reconnected";
 

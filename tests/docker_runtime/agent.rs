@@ -1,14 +1,11 @@
 //! The agent: its image, its rights, and that it never outlives chaosrun.
 
-use std::process::Stdio;
-
 use chaosrun::action::{Capability, Change};
 use chaosrun::inventory::State;
 use chaosrun::runtime::Runtime as _;
-use chaosrun::runtime::docker::Docker;
 use chaosrun::units::Signal;
 
-use crate::stage::{self, Stage, docker, field, look, subject, until};
+use crate::stage::{self, Stage, docker, field, look, until};
 
 const CRASH: Change = Change::Crash {
     signal: Signal::KILL,
@@ -76,38 +73,17 @@ async fn it_ends_with_its_runtime() {
 
 #[tokio::test]
 async fn it_ends_when_chaosrun_is_killed() {
-    if let Some(role) = stage::role() {
+    const TEST: &str = "agent::it_ends_when_chaosrun_is_killed";
+    if let Some((engine, target, mark)) = stage::part().await {
         // The one that is killed, with an agent of its own.
-        let words: Vec<_> = role.split(' ').collect();
-        let [run, target, process, mark] = words[..] else {
-            panic!("{role}");
-        };
-        let engine = Docker::connect().await.unwrap();
-        let engine = engine
-            .with_run(run)
-            .with_executable_of(process.parse().unwrap());
-        let needs = [(subject(target), Capability::Crash)];
+        let needs = [(target, Capability::Crash)];
         engine.prepare(&needs).await.unwrap();
         std::fs::write(mark, "ready").unwrap();
         std::future::pending::<()>().await;
     }
     let stage = Stage::set();
     let target = stage.sleeper(&[]);
-    let folder = tempfile::tempdir().unwrap();
-    let mark = folder.path().join("mark");
-    let role = [
-        &stage.name,
-        &target.id,
-        &stage.chaosrun().to_string(),
-        mark.to_str().unwrap(),
-    ]
-    .join(" ");
-    let mut child = stage::again("agent::it_ends_when_chaosrun_is_killed", &role, &[])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    until("it is ready", async || mark.exists()).await;
+    let mut child = stage.play_part(TEST, &target).await;
     assert_ne!(agent(&stage.name), "");
     // SIGKILL: nothing in it can tidy up.
     child.kill().unwrap();

@@ -1,4 +1,5 @@
-//! The Docker runtime on a real engine. Needs one, `busybox-static` and a Compose tool.
+//! The Docker runtime on a real engine. Needs one, `busybox-static`, a Compose tool, root, `nft`, `tc`, `ip`,
+//! `ss` and `nsenter`.
 //!
 //! What is expected is read back with the `docker` client, not with the code under test.
 
@@ -11,5 +12,9 @@ mod client;
 mod compose;
 mod connecting;
 mod exec;
+#[path = "../support/netns.rs"]
+mod netns;
+mod network;
+mod network_ends;
 mod stage;
 mod watching;

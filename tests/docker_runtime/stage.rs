@@ -1,6 +1,7 @@
 //! A test's own corner of the engine, cleared away whatever becomes of the test.
 
 use std::io::Write as _;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -20,6 +21,7 @@ pub(crate) struct Stage {
     pub(crate) name: String,
     /// `chaosrun`, whose executable the agent image is made of; it ends with its stdin.
     chaosrun: Child,
+    folder: tempfile::TempDir,
 }
 
 impl Stage {
@@ -33,14 +35,13 @@ impl Stage {
             .stdout(Stdio::null())
             .spawn()
             .unwrap();
-        let stage = Self { name, chaosrun };
+        let stage = Self {
+            name,
+            chaosrun,
+            folder: tempfile::tempdir().unwrap(),
+        };
         Client::default().import(&stage.name);
         stage
-    }
-
-    /// The process whose executable the agent image is made of.
-    pub(crate) fn chaosrun(&self) -> u32 {
-        self.chaosrun.id()
     }
 
     /// The engine, as a run of this stage's name sees it.
@@ -89,6 +90,24 @@ impl Stage {
         args.push(&self.name);
         docker(args);
         self.name.clone()
+    }
+
+    /// Where another process of the same test leaves word.
+    pub(crate) fn mark(&self) -> PathBuf {
+        self.folder.path().join("mark")
+    }
+
+    /// Starts this test once more as another process, which is to play its [`part`] with this target and then to leave word.
+    pub(crate) async fn play_part(&self, test: &str, target: &Subject) -> Child {
+        let (mark, process) = (self.mark(), self.chaosrun.id().to_string());
+        let role = [&self.name, &target.id, &process, mark.to_str().unwrap()];
+        let child = again(test, &role.join(" "), &[])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        until("it is ready", async || mark.exists()).await;
+        child
     }
 
     /// Ids of everything on the engine with this label: containers, networks, volumes, images.
@@ -186,6 +205,26 @@ pub(crate) fn again(test: &str, role: &str, wrap: &[&str]) -> Command {
 
 pub(crate) fn role() -> Option<String> {
     std::env::var("DOCKERTEST_ROLE").ok()
+}
+
+/// In the other process of [`Stage::play_part`]: the engine, the target, and where to leave word.
+pub(crate) async fn part() -> Option<(Docker, Subject, PathBuf)> {
+    let role = role()?;
+    let words: Vec<_> = role.split(' ').collect();
+    let [run, target, process, mark] = words[..] else {
+        panic!("{role}");
+    };
+    let engine = Docker::connect().await.unwrap().with_run(run);
+    let engine = engine.with_executable_of(process.parse().unwrap());
+    Some((engine, subject(target), mark.into()))
+}
+
+/// By `kill`, so that the tests need no unsafe code.
+pub(crate) fn kill(pid: &str, signal: &str) {
+    let status = Command::new("kill")
+        .args([&format!("-{signal}"), pid])
+        .status();
+    assert!(status.unwrap().success(), "kill -{signal} {pid}");
 }
 
 /// A Compose file in a folder of its own.

@@ -1,7 +1,7 @@
 //! Bad input and bad luck, on a real engine and with the real executable: whatever happens, the exit code says the truth and
 //! nothing is left behind.
 //!
-//! Needs root, `dockerd`, a Compose tool, `busybox-static` and `setpriv`.
+//! Needs root, `dockerd`, a Compose tool, `busybox-static`, `setpriv`, `nft`, `tc`, `ip` and `nsenter`.
 
 #![expect(
     clippy::unwrap_used,
@@ -13,9 +13,13 @@ mod by_hand;
 #[path = "../support/client.rs"]
 mod client;
 mod concurrent;
+mod doctor;
 mod drafting;
 mod engine;
 mod field;
+#[path = "../support/netns.rs"]
+mod netns;
+mod network;
 mod own_engine;
 mod play;
 mod preparing;

@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use crate::stage::{Stage, kill};
+use crate::netns;
+use crate::signals::run_id;
+use crate::stage::{Stage, kill, until};
 
 struct Engine {
     folder: tempfile::TempDir,
@@ -209,5 +211,58 @@ fn what_outlives_the_engine_is_reverted_through_the_next_one() {
         let (code, status) = restarted(true, signal);
         assert_eq!(status, "running");
         assert!(matches!(code, 0 | 3), "{signal}: {code}");
+    }
+}
+
+const DELAY: &str = "fault.delay = { target = \"node\", latency = \"60ms\" }";
+
+/// An engine that restarts while one of its containers has its packets delayed.
+fn restarted_in_a_delay(keeps_containers: bool, signal: &str) {
+    let mut engine = Engine::start(keeps_containers);
+    let stage = Stage::at(Some(engine.host()));
+    let network = stage.network();
+    let node = stage.container("node", &["--network", &network], NODE);
+    stage.container("peer", &["--network", &network], NODE);
+    let pid = stage.field(&node, "{{.State.Pid}}");
+    let before = netns::traces(&pid);
+    let mut run = stage.start(&SCENARIO.replace("fault.pause = { target = \"node\" }", DELAY));
+    run.await_event("injected", "", "");
+    let id = run_id(&run);
+    assert_ne!(netns::traces(&pid), before);
+    engine.stop(signal);
+    if keeps_containers {
+        // Whatever becomes of the agent without an engine: its lease runs out.
+        until("traffic flows", || netns::traces(&pid) == before);
+    }
+    engine.start_again();
+    let played = run.end();
+    assert!(matches!(played.code, Some(0 | 1 | 3)), "{played:#?}");
+    assert!(stage.journals().is_empty(), "{played:#?}");
+    assert_eq!(stage.left(&format!("chaosrun={id}")), [""; 0]);
+    let status = stage.status(&node);
+    assert_eq!(
+        status,
+        if keeps_containers {
+            "running"
+        } else {
+            "exited"
+        }
+    );
+    if keeps_containers {
+        assert_eq!(netns::traces(&pid), before);
+    }
+}
+
+#[test]
+fn a_delay_ends_with_its_engine() {
+    for signal in ["TERM", "KILL"] {
+        restarted_in_a_delay(false, signal);
+    }
+}
+
+#[test]
+fn a_delay_in_a_container_that_outlives_its_engine_is_taken_back() {
+    for signal in ["TERM", "KILL"] {
+        restarted_in_a_delay(true, signal);
     }
 }

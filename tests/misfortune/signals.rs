@@ -174,7 +174,7 @@ fn sigkill_at_every_moment() {
 }
 
 /// chaosrun and its reaper are killed in the same moment, the reaper first.
-fn kill_with_reaper(run: &Playing) {
+pub(crate) fn kill_with_reaper(run: &Playing) {
     let children = format!("/proc/{0}/task", run.pid());
     let reapers: Vec<u32> = std::fs::read_dir(children)
         .unwrap()

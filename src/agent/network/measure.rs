@@ -3,6 +3,7 @@
 use std::io::ErrorKind;
 use std::mem::MaybeUninit;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use rustix::io::Errno;
@@ -15,6 +16,9 @@ use crate::clock::Clock;
 pub(crate) const MOST: u32 = 1000;
 /// Each may wait so long.
 pub(crate) const LONGEST: Duration = Duration::from_secs(60);
+
+/// Numbers them, whoever asked: a reply that comes late is not taken for the next one's.
+static TRIPS: AtomicU16 = AtomicU16::new(0);
 
 const ECHO_V4: u8 = 8;
 const ECHO_V6: u8 = 128;
@@ -35,7 +39,7 @@ pub(crate) fn round_trips(
         }
         None => {
             let echo = Echo::new(peer)?;
-            (0..times).map(|time| echo.trip(time, timeout)).collect()
+            (0..times).map(|_| echo.trip(timeout)).collect()
         }
     }
 }
@@ -90,7 +94,8 @@ impl Echo {
         })
     }
 
-    fn trip(&self, time: u32, timeout: Duration) -> Result<Option<Duration>, String> {
+    fn trip(&self, timeout: Duration) -> Result<Option<Duration>, String> {
+        let time = TRIPS.fetch_add(1, Ordering::Relaxed);
         let request = self.request(time);
         let clock = Clock::start();
         match self.socket.send_to(&request, &self.to.into()) {
@@ -107,11 +112,11 @@ impl Echo {
     }
 
     /// The kernel completes the checksum of ICMPv6 by itself.
-    fn request(&self, time: u32) -> Vec<u8> {
+    fn request(&self, time: u16) -> Vec<u8> {
         let kind = if self.to.is_ipv4() { ECHO_V4 } else { ECHO_V6 };
         let mut bytes = vec![kind, 0, 0, 0];
         bytes.extend(self.identity.to_be_bytes());
-        bytes.extend((time as u16).to_be_bytes());
+        bytes.extend(time.to_be_bytes());
         bytes.extend([0x5A; 48]);
         let sum = checksum(&bytes);
         if let (true, Some(field)) = (self.to.is_ipv4(), bytes.get_mut(2..4)) {
@@ -122,7 +127,7 @@ impl Echo {
 
     fn reply(
         &self,
-        time: u32,
+        time: u16,
         timeout: Duration,
         clock: &Clock,
     ) -> Result<Option<Duration>, String> {
@@ -144,7 +149,7 @@ impl Echo {
                     let came = clock.elapsed();
                     let from = from.and_then(|from| SocketAddr::try_from(from).ok());
                     let is_peer = from.is_some_and(|from| from.ip() == self.to.ip());
-                    if is_peer && self.is_reply(bytes, time as u16) {
+                    if is_peer && self.is_reply(bytes, time) {
                         return Ok(Some(came));
                     }
                 }

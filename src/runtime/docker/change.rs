@@ -17,15 +17,24 @@ use crate::runtime::{Made, Result};
 use crate::units::Signal;
 
 pub(super) async fn apply(docker: &Docker, subject: &Subject, change: &Change) -> Result<Made> {
-    if let Change::Crash { signal } = change {
-        helper::crash(docker, subject, *signal).await?;
-        return Ok(Made::Now);
+    // Agents look for themselves.
+    match change {
+        Change::Crash { signal } => {
+            helper::crash(docker, subject, *signal).await?;
+            return Ok(Made::Now);
+        }
+        Change::Impair { impairment } => {
+            helper::impair(docker, subject, impairment).await?;
+            return Ok(Made::Now);
+        }
+        Change::Relieve => return helper::relieve(docker, subject).await,
+        _ => {}
     }
     let Err(fault) = ask(docker, subject, change).await else {
         return Ok(Made::Now);
     };
     if fault.is_refusal()
-        && let Ok(Some(now)) = observe::one(docker, &subject.id).await
+        && let Ok(Some(now)) = observe::look(docker, &subject.id).await
     {
         if is_so(&now, change) {
             return Ok(Made::Already);
@@ -137,12 +146,7 @@ fn is_so(now: &Instance, change: &Change) -> bool {
             let named = |alias| is.aliases.contains(alias);
             endpoint.aliases.iter().all(named) && is.fixed_address == endpoint.fixed_address
         }),
-        Change::Impair { impairment } => now
-            .impaired
-            .as_ref()
-            .is_some_and(|is| is.digest == impairment.digest()),
-        Change::Relieve => now.impaired.is_none(),
-        Change::Crash { .. } => false,
+        Change::Crash { .. } | Change::Impair { .. } | Change::Relieve => false,
     }
 }
 

@@ -68,6 +68,27 @@ pub(super) async fn config(docker: &Docker, file: &Path) -> Result<String> {
     Ok(String::from_utf8_lossy(&out).into_owned())
 }
 
+/// Which tool it is, and its version.
+pub(super) async fn version() -> Result<String> {
+    let mut command = tool().await;
+    let program = command.as_std().get_program().to_string_lossy();
+    let name = if program == "docker" {
+        "docker compose"
+    } else {
+        "docker-compose"
+    };
+    command
+        .args(["version", "--short"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .process_group(0);
+    let tried = "asking the compose tool for its version";
+    let out = finish(command, tried).await?;
+    Ok(format!("{name} {}", String::from_utf8_lossy(&out).trim()))
+}
+
 struct Stack {
     file: std::path::PathBuf,
     mentions_image: bool,

@@ -8,6 +8,7 @@ mod change;
 mod compose;
 mod connect;
 mod endpoint;
+mod examine;
 mod exec;
 mod executable;
 mod foresee;
@@ -34,7 +35,8 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use self::endpoint::Endpoint;
-use self::helper::Helper;
+pub use self::examine::{About, Findings, compose_tool};
+use self::helper::{Sidecars, Wire};
 pub use self::ports::Port;
 use super::{Made, Notice, Output, Result, Runtime, Scope};
 use crate::action::{Capability, Change, Subject};
@@ -51,7 +53,9 @@ pub struct Docker {
     facts: Arc<OnceCell<EngineFacts>>,
     /// The agent image's tag, once the engine has it.
     image: OnceCell<String>,
-    crasher: Mutex<Option<Helper>>,
+    crasher: Mutex<Option<Wire>>,
+    sidecars: Sidecars,
+    watchers: Arc<watch::Watchers>,
     tasks: TaskTracker,
     stop: CancellationToken,
     _stop_on_drop: DropGuard,
@@ -93,6 +97,8 @@ impl Docker {
             facts,
             image: OnceCell::new(),
             crasher: Mutex::new(None),
+            sidecars: Sidecars::default(),
+            watchers: Arc::default(),
             tasks,
             _stop_on_drop: stop.clone().drop_guard(),
             stop,
@@ -164,12 +170,11 @@ impl Runtime for Docker {
     fn measure<'a>(
         &'a self,
         subject: &'a Subject,
-        _peer: (IpAddr, Option<u16>),
-        _times: u32,
-        _timeout: Duration,
+        peer: (IpAddr, Option<u16>),
+        times: u32,
+        timeout: Duration,
     ) -> BoxFuture<'a, Result<Vec<Option<Duration>>>> {
-        let tried = format!("measuring round trips from {}", subject.name);
-        Box::pin(async move { Err(call::refused(tried, "no agent is in its network")) })
+        Box::pin(helper::measure(self, subject, peer, times, timeout))
     }
 
     fn watch(&self) -> BoxFuture<'_, Result<mpsc::Receiver<Notice>>> {

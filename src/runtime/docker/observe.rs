@@ -7,7 +7,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::call::{Answer, READ, call, read};
 use super::inspection::Inspection;
-use super::{Docker, PROJECT_LABEL, filter, raw};
+use super::{Docker, PROJECT_LABEL, filter, helper, raw};
 use crate::inventory::{EngineFacts, Instance, Inventory};
 use crate::runtime::{Result, Scope};
 
@@ -31,7 +31,17 @@ pub(super) async fn inventory(docker: &Docker, scope: &Scope) -> Result<Inventor
     Ok(Inventory { facts, instances })
 }
 
+/// With what is done to its packets.
 pub(super) async fn one(docker: &Docker, id: &str) -> Result<Option<Instance>> {
+    let Some(mut seen) = look(docker, id).await? else {
+        return Ok(None);
+    };
+    seen.impaired = helper::impaired(docker, &seen).await?;
+    Ok(Some(seen))
+}
+
+/// What the engine alone says.
+pub(super) async fn look(docker: &Docker, id: &str) -> Result<Option<Instance>> {
     let tried = format!("inspecting container {}", short(id));
     match read::<Inspection>(docker, tried, &format!("/containers/{id}/json")).await {
         Ok(answer) => Ok(Some(answer.instance())),
@@ -65,7 +75,7 @@ pub(super) async fn ids(
 }
 
 /// Asked once: an engine does not change its kernel.
-async fn facts(docker: &Docker) -> Result<EngineFacts> {
+pub(super) async fn facts(docker: &Docker) -> Result<EngineFacts> {
     let ask = || ask(docker.client.clone(), docker.endpoint());
     Ok(docker.facts.get_or_try_init(ask).await?.clone())
 }

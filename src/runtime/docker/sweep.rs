@@ -12,8 +12,8 @@ use futures_util::{StreamExt as _, stream};
 
 use super::call::{Answer, Fault, READ, REMOVE, call};
 use super::observe::{self, short};
-use super::{Docker, PROJECT_LABEL, filter};
-use crate::inventory::{AGENT_LABEL, RUN_LABEL};
+use super::{Docker, PROJECT_LABEL, filter, helper};
+use crate::inventory::{AGENT_LABEL, RUN_LABEL, TARGET_LABEL};
 use crate::runtime::Result;
 
 const AT_ONCE: usize = 16;
@@ -40,8 +40,8 @@ pub(super) async fn down(docker: &Docker, project: &str) -> Result<()> {
 /// the image for as long as it is kept itself.
 pub(super) async fn sweep(docker: &Docker, run: &str) -> Result<()> {
     if run == docker.run {
-        // Its control stream ends here, and so does it.
-        docker.crasher.lock().await.take();
+        // Their control streams end here, and so do they.
+        helper::end_all(docker).await;
     }
     let label = format!("{RUN_LABEL}={run}");
     let agents = HashMap::from([("label".into(), vec![label.clone(), AGENT_LABEL.into()])]);
@@ -69,7 +69,7 @@ async fn clear(docker: &Docker, kind: Kind, filters: &Filters) -> Result<()> {
     loop {
         let found = list(docker, kind, filters).await?;
         let removed = stream::iter(found)
-            .map(|id| async move { remove(docker, kind, &id).await })
+            .map(|id| async move { remove(&docker.client, kind, &id).await })
             .buffer_unordered(AT_ONCE)
             .filter_map(|answer| async { answer.err().filter(|fault| !fault.is_gone()) })
             .collect::<Vec<_>>()
@@ -106,8 +106,7 @@ async fn list(docker: &Docker, kind: Kind, filters: &Filters) -> Result<Vec<Stri
     Ok(ids)
 }
 
-async fn remove(docker: &Docker, kind: Kind, id: &str) -> Answer<()> {
-    let client = &docker.client;
+async fn remove(client: &bollard::Docker, kind: Kind, id: &str) -> Answer<()> {
     match kind {
         Kind::Container => {
             let tried = format!("removing container {}", short(id));
@@ -128,8 +127,19 @@ async fn remove(docker: &Docker, kind: Kind, id: &str) -> Answer<()> {
 }
 
 /// One container, in so far as it is there.
-pub(super) async fn container(docker: &Docker, id: &str) -> Result<()> {
-    unless(remove(docker, Kind::Container, id).await, Fault::is_gone)
+pub(super) async fn container(client: &bollard::Docker, id: &str) -> Result<()> {
+    unless(remove(client, Kind::Container, id).await, Fault::is_gone)
+}
+
+/// The run's agents of one job for one target, however they are doing.
+pub(super) async fn agents(docker: &Docker, job: &str, target: &str) -> Result<()> {
+    let labels = [
+        format!("{RUN_LABEL}={}", docker.run),
+        format!("{AGENT_LABEL}={job}"),
+        format!("{TARGET_LABEL}={target}"),
+    ];
+    let filters = HashMap::from([("label".into(), labels.to_vec())]);
+    clear(docker, Kind::Container, &filters).await
 }
 
 /// Images that Compose built for the project. By name, never by id: an image of the same content may have other names, and they

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bollard::models::EventMessage;
@@ -12,6 +13,7 @@ use tokio::sync::mpsc;
 use super::call::{READ, call};
 use super::endpoint::Endpoint;
 use super::{Docker, connect};
+use crate::inventory::AGENT_LABEL;
 use crate::runtime::{Notice, Result};
 
 /// Notices that may wait for a slow reader before the stream waits too.
@@ -40,11 +42,39 @@ struct Watcher {
     since: i64,
 }
 
+/// Everybody who is told what happens.
+#[derive(Default)]
+pub(super) struct Watchers(Mutex<Vec<mpsc::WeakSender<Notice>>>);
+
+impl Watchers {
+    fn add(&self, watcher: &mpsc::Sender<Notice>) {
+        self.lock().push(watcher.downgrade());
+    }
+
+    /// What no event of the engine tells.
+    pub(super) async fn tell(&self, notice: &Notice) {
+        let there: Vec<_> = {
+            let mut all = self.lock();
+            all.retain(|watcher| watcher.strong_count() > 0);
+            all.iter().filter_map(mpsc::WeakSender::upgrade).collect()
+        };
+        for watcher in there {
+            // Whoever has stopped listening need not know.
+            watcher.send(notice.clone()).await.ok();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<mpsc::WeakSender<Notice>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// Nothing that happens after this returned is missed, although the stream may open a moment later: it starts from the engine's
 /// time of now.
 pub(super) async fn start(docker: &Docker) -> Result<mpsc::Receiver<Notice>> {
     let now = engine_time(docker).await?;
     let (out, notices) = mpsc::channel(WAITING);
+    docker.watchers.add(&out);
     let watcher = Watcher {
         client: docker.client.clone(),
         endpoint: docker.endpoint.clone(),
@@ -149,7 +179,9 @@ fn notice(event: EventMessage) -> Option<Notice> {
         let name = String::new();
         return Some(Notice { id, name, what });
     }
-    if what.is_empty() || NOISE.iter().any(|noise| what.starts_with(noise)) {
+    // Nobody has to look at the system again because a helper comes or goes.
+    let is_agent = attributes.contains_key(AGENT_LABEL);
+    if is_agent || what.is_empty() || NOISE.iter().any(|noise| what.starts_with(noise)) {
         return None;
     }
     Some(Notice {
@@ -196,6 +228,7 @@ mod tests {
         for json in [
             r#"{"Type":"container","Action":"exec_start: redis-cli","Actor":{"ID":"abc"}}"#,
             r#"{"Type":"container","Action":"top","Actor":{"ID":"abc"}}"#,
+            r#"{"Type":"container","Action":"start","Actor":{"ID":"abc","Attributes":{"chaosrun.agent":"network"}}}"#,
             r#"{"Type":"network","Action":"create","Actor":{"ID":"net"}}"#,
             r#"{"Type":"container","Action":"start"}"#,
             "{}",
