@@ -61,6 +61,12 @@ fn promise(name: &str) -> String {
 
 fn instance(service: &str, number: u32) -> Instance {
     let tier = service.split('-').next().unwrap();
+    let place = SERVICES.iter().position(|(known, _)| *known == service);
+    let endpoint = Endpoint {
+        address: format!("10.0.{}.{number}", place.unwrap()),
+        aliases: vec![service.into()],
+        ..Endpoint::default()
+    };
     Instance {
         id: format!("{service}{number}"),
         name: format!("stack_{service}_{number}"),
@@ -77,7 +83,7 @@ fn instance(service: &str, number: u32) -> Instance {
         restart_count: 0,
         restart_policy: RestartPolicy::No,
         auto_remove: false,
-        networks: BTreeMap::from([("stack_net".into(), Endpoint::default())]),
+        networks: BTreeMap::from([("stack_net".into(), endpoint)]),
         network_mode: "stack_net".into(),
         impaired: None,
     }
