@@ -61,7 +61,7 @@ fn promise(name: &str) -> String {
 
 fn instance(service: &str, number: u32) -> Instance {
     let tier = service.split('-').next().unwrap();
-    let place = SERVICES.iter().position(|(known, _)| *known == service);
+    let place = SERVICES.iter().position(|(one, _)| *one == service);
     let endpoint = Endpoint {
         address: format!("10.0.{}.{number}", place.unwrap()),
         aliases: vec![service.into()],
@@ -225,4 +225,11 @@ gallery! {
     slow_failover "slow-failover",
     redis_failover "redis-failover",
     redis_no_quorum "redis-no-quorum",
+    redis_partition "redis-partition",
+    redis_split_brain "redis-split-brain",
+    slow_replica "slow-replica",
+    lossy_link "lossy-link",
+    partition_primary "partition-primary",
+    split_brain "split-brain",
+    dns_outage "dns-outage",
 }

@@ -11,6 +11,9 @@ pub struct Args {
     /// Ask the node at this URL whether it is healthy, and end
     #[arg(long, value_name = "URL")]
     pub check: Option<String>,
+    /// Write this numbered value to a node that listens here and note it once it is acknowledged; fail if one noted before is gone
+    #[arg(long, value_name = "NUMBER")]
+    pub ledger: Option<u64>,
     /// Where to listen
     #[arg(long, default_value = "0.0.0.0:8080")]
     pub listen: SocketAddr,

@@ -19,6 +19,7 @@ mod bootstrap;
 mod check;
 mod directory;
 mod forward;
+mod ledger;
 mod node;
 mod peers;
 mod rpc;
@@ -26,14 +27,20 @@ mod store;
 
 pub use args::{Args, Sabotage};
 
-/// Serves until SIGTERM or SIGINT, or, with `--check`, asks a running node once whether it is healthy.
+/// Serves until SIGTERM or SIGINT, or, with `--check`, asks a running node once whether it is healthy; with `--ledger` it is a
+/// running node's client.
 ///
 /// # Errors
-/// A sentence saying what could not be done: the address is taken, the data cannot be opened, the node is not healthy.
+/// A sentence saying what could not be done: the address is taken, the data cannot be opened, the node is not healthy, or an
+/// acknowledged write is gone.
 pub async fn run(args: Args) -> Result<(), String> {
-    match &args.check {
-        Some(url) => check::ask(url).await,
-        None => node::serve(&args).await,
+    match (&args.check, args.ledger) {
+        (Some(url), _) => check::ask(url).await,
+        (None, Some(number)) => {
+            let here = format!("127.0.0.1:{}", args.listen.port());
+            ledger::keep(number, &here, &args.data).await
+        }
+        (None, None) => node::serve(&args).await,
     }
 }
 
