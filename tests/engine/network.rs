@@ -317,3 +317,19 @@ async fn a_target_on_the_hosts_network_is_refused_before_anything_is_done() {
     outcome.is(3, "a: cannot delay a: it is on the host's own network");
     assert!(stage.log().is_empty());
 }
+
+/// Who is picked is one of those that it is cut off from.
+#[tokio::test(start_paused = true)]
+async fn one_of_a_service_is_cut_off_from_the_others() {
+    let stage = stage_of([
+        at("a", "10.0.0.1"),
+        at("b", "10.0.0.2"),
+        at("c", "10.0.0.3"),
+    ]);
+    let targets =
+        "[targets.one]\nname = \"^[abc]$\"\npick = \"one\"\n[targets.all]\nname = \"^[abc]$\"\n";
+    let fault = "partition = { target = \"one\", to = \"all\" }";
+    let outcome = stage.run(&format!("{targets}{}", lasting(fault))).await;
+    outcome.passes();
+    assert_eq!(outcome.report.steps[0].packets.len(), 1);
+}
