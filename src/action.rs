@@ -15,6 +15,9 @@ use crate::units::{Signal, format_duration};
 /// What is seen of a container that is no more.
 pub const GONE: &str = "the container is gone";
 
+/// What is said of an action that is not to be taken back, before why.
+pub const NOT_UNDONE: &str = "nothing to undo";
+
 /// The container that an action is about.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Subject {
@@ -277,6 +280,11 @@ impl Condition {
             self,
             Self::Paused | Self::Disconnected { .. } | Self::Impaired { .. }
         )
+    }
+
+    /// Was it another fault if this does not hold any more when its time is over? One that was killed may come back by itself.
+    pub fn holds_to_the_end(&self) -> bool {
+        self.is_lasting() || *self == Self::Down
     }
 
     /// As a phrase for plans: `it is paused`.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::num::{NonZeroU32, NonZeroU64};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -31,6 +32,11 @@ pub struct EngineFacts {
     pub kernel: String,
     pub os: String,
     pub arch: String,
+    /// Of the machine; left out where the engine does not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpus: Option<NonZeroU32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_bytes: Option<NonZeroU64>,
     /// `1` or `2`, as the engine says it.
     pub cgroup_version: String,
     pub rootless: bool,

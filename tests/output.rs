@@ -47,6 +47,18 @@ fn nobody_reading_errors_changes_no_exit_code() {
     assert_eq!((heard.status.code(), unheard.code()), (Some(2), Some(2)));
 }
 
+/// A folder on a medium that takes nothing, say.
+#[test]
+fn a_verdict_whose_files_cannot_be_written_is_told_even_so() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(dir.path().join("report.html")).unwrap();
+    let output = report(&dir, Stdio::piped());
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(said.contains("report.html: "), "{said}");
+    assert!(output.stdout.starts_with(b"{"));
+}
+
 #[test]
 fn results_that_cannot_be_written_are_no_success() {
     let dir = tempfile::tempdir().unwrap();

@@ -38,9 +38,14 @@ pub(super) fn github(report: &Report, scenario: &Path, dir: &Path) {
 /// Annotations name files from where the repository is.
 fn from_the_root(scenario: &Path) -> String {
     let root = std::env::var_os("GITHUB_WORKSPACE").map(PathBuf::from);
-    let root = root.or_else(|| std::env::current_dir().ok());
-    let whole = std::path::absolute(scenario).unwrap_or_else(|_| scenario.into());
-    let inside = root.and_then(|root| whole.strip_prefix(root).map(Path::to_path_buf).ok());
+    from(root.or_else(|| std::env::current_dir().ok()), scenario)
+}
+
+fn from(root: Option<PathBuf>, scenario: &Path) -> String {
+    // By its own name, whatever links and `..` lead to it.
+    let own = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.into());
+    let whole = own(scenario);
+    let inside = root.and_then(|root| whole.strip_prefix(own(&root)).map(Path::to_path_buf).ok());
     inside
         .unwrap_or_else(|| scenario.into())
         .display()
@@ -64,4 +69,33 @@ pub(super) fn index(root: &Path, runs: &[(PathBuf, Report)]) -> Result<(), Strin
         })
         .collect();
     super::report::put(root, "index.html", &report::html::index(&runs))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_named_from_the_root_however_it_was_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("root");
+        std::fs::create_dir_all(root.join("chaos")).unwrap();
+        std::fs::write(root.join("chaos/kill, it: %.toml"), "").unwrap();
+        std::os::unix::fs::symlink(&root, dir.path().join("link")).unwrap();
+        let found = |root: &Path, file: &str| from(Some(root.into()), &dir.path().join(file));
+        for file in [
+            "root/chaos/kill, it: %.toml",
+            "root/chaos/../chaos/kill, it: %.toml",
+            "link/chaos/kill, it: %.toml",
+        ] {
+            assert_eq!(found(&root, file), "chaos/kill, it: %.toml");
+            assert_eq!(
+                found(&dir.path().join("link"), file),
+                "chaos/kill, it: %.toml"
+            );
+        }
+        let outside = dir.path().join("other.toml");
+        assert_eq!(from(Some(root), &outside), outside.display().to_string());
+        assert_eq!(from(None, Path::new("x.toml")), "x.toml");
+    }
 }

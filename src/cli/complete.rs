@@ -8,6 +8,9 @@ use clap_mangen::Man;
 
 use super::{Cli, code, term};
 
+/// When what the man pages say was last changed by more than a word.
+const REVISED: &str = "2026-11-26";
+
 pub(super) fn completions(shell: Shell) -> u8 {
     let mut out = Vec::new();
     clap_complete::generate(shell, &mut visible(), "chaosrun", &mut out);
@@ -53,11 +56,48 @@ pub(super) fn man(dir: Option<&Path>) -> u8 {
 fn page(man: &Man) -> std::io::Result<String> {
     let mut out = Vec::new();
     man.render(&mut out)?;
-    Ok(String::from_utf8_lossy(&out).into_owned())
+    Ok(neat("chaosrun", &String::from_utf8_lossy(&out)))
+}
+
+/// Without what readers of man pages complain of: a heading without a date, letters beyond ASCII, breaks without text.
+fn neat(name: &str, page: &str) -> String {
+    let mut out = String::with_capacity(page.len());
+    for line in page.lines() {
+        if line.starts_with(".TH ") {
+            let version = env!("CARGO_PKG_VERSION");
+            out += &format!(".TH {name} 1 {REVISED} \"chaosrun {version}\"");
+        } else if line == ".br" && (out.ends_with(".sp\n") || out.ends_with(".br\n\n")) {
+            continue;
+        } else {
+            for c in line.chars() {
+                match c.is_ascii() {
+                    true => out.push(c),
+                    false => out += &format!("\\[u{:04X}]", u32::from(c)),
+                }
+            }
+        }
+        out.push('\n');
+    }
+    out
 }
 
 /// `chaosrun.1`, and `chaosrun-run.1` for each command.
 fn write(dir: &Path) -> std::io::Result<()> {
     std::fs::create_dir_all(dir)?;
-    clap_mangen::generate_to(visible(), dir)
+    clap_mangen::generate_to(visible(), dir)?;
+    for name in names() {
+        let file = dir.join(format!("{name}.1"));
+        let neat = neat(&name, &std::fs::read_to_string(&file)?);
+        std::fs::write(&file, neat)?;
+    }
+    Ok(())
+}
+
+fn names() -> Vec<String> {
+    let all = visible();
+    let commands = all.get_subcommands().map(|command| {
+        let name = command.get_name();
+        format!("chaosrun-{name}")
+    });
+    std::iter::once("chaosrun".into()).chain(commands).collect()
 }

@@ -14,17 +14,21 @@ pub(super) fn main(dir: &Path, format: Format) -> u8 {
     let of_series = dir.join("series.json");
     if !of_series.exists() && folders.len() <= 1 {
         return match again(folders.first().map_or(dir, |folder| folder)) {
-            Ok((record, played)) => {
+            Ok((record, played, written)) => {
                 print(&record, &played.report, format);
-                code::OK
+                written
             }
             Err(code) => code,
         };
     }
     let mut runs = Vec::new();
+    let mut all_written = code::OK;
     for folder in folders {
         match again(&folder) {
-            Ok((_, played)) => runs.push(played),
+            Ok((_, played, written)) => {
+                runs.push(played);
+                all_written = all_written.max(written);
+            }
             Err(code) => return code,
         }
     }
@@ -35,14 +39,14 @@ pub(super) fn main(dir: &Path, format: Format) -> u8 {
     let series = verdict::series(&runs, planned);
     if let Err(why) = series::write(&series, dir) {
         term::error(&why, "");
-        return code::INCONCLUSIVE;
+        all_written = code::INCONCLUSIVE;
     }
     series::print(&series, format);
-    code::OK
+    all_written
 }
 
-/// One run's reports.
-fn again(dir: &Path) -> Result<(Record, Played), u8> {
+/// One run's reports. What was read can be told where nothing can be written, which the exit code says.
+fn again(dir: &Path) -> Result<(Record, Played, u8), u8> {
     let history = dir.join("history.jsonl");
     let record = read(&history).map_err(|why| {
         term::error(&format!("reading {}: {why}", history.display()), hint(dir));
@@ -50,10 +54,10 @@ fn again(dir: &Path) -> Result<(Record, Played), u8> {
     })?;
     let played = played(&record);
     match write(&record, &played.report, dir) {
-        Ok(()) => Ok((record, played)),
+        Ok(()) => Ok((record, played, code::OK)),
         Err(why) => {
-            term::error(&why, "");
-            Err(code::INCONCLUSIVE)
+            term::error(&why, "the verdict is told even so");
+            Ok((record, played, code::INCONCLUSIVE))
         }
     }
 }
@@ -81,6 +85,11 @@ fn hint(dir: &Path) -> &'static str {
 }
 
 pub(super) fn read(path: &Path) -> Result<Record, String> {
+    let kind = std::fs::metadata(path).map_err(|error| error.to_string())?;
+    // A pipe would be waited for.
+    if !kind.is_file() {
+        return Err("it is no file".into());
+    }
     let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
     let mut reader = history::Reader::default();
     let mut record = Record::default();
@@ -123,7 +132,8 @@ pub(super) fn print(record: &Record, report: &Report, format: Format) {
         Format::Table => {
             let table = report::table(report, width, color);
             let course = report::course(record, width, color);
-            term::data(&format!("{table}\n{course}"));
+            let between = if course.is_empty() { "" } else { "\n" };
+            term::data(&format!("{table}{between}{course}"));
         }
         Format::Json => term::data(&report::json_line(report)),
     }
@@ -132,6 +142,16 @@ pub(super) fn print(record: &Record, report: &Report, format: Format) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_no_file_is_not_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let pipe = dir.path().join("history.jsonl");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.unwrap().success());
+        assert_eq!(read(&pipe).unwrap_err(), "it is no file");
+        assert_eq!(read(dir.path()).unwrap_err(), "it is no file");
+    }
 
     #[test]
     fn what_cannot_be_read_is_told_apart() {

@@ -165,7 +165,11 @@ pub(super) async fn one(
         },
     };
     let run = places::run_id();
-    let live = Live::new(term::color(&stderr()), turn.args.volume(), term::width());
+    let live = Live::new(
+        term::color(&stderr()),
+        turn.args.volume(),
+        term::width_of(&stderr()),
+    );
     let hands = turn.wheel.follow(live, clock);
     let setup = Setup {
         seed,

@@ -88,7 +88,12 @@ async fn repeat(
             break;
         }
     }
-    let series = verdict::series(&runs, count as usize);
+    let mut series = verdict::series(&runs, count as usize);
+    if runs.is_empty() {
+        series.scenario.clone_from(&turn.scenario.name);
+        series.title.clone_from(&turn.scenario.title);
+        series.seed = seed;
+    }
     if let Err(why) = write(&series, dir) {
         term::error(&why, "without its report a series proves nothing");
         codes.push(super::code::INCONCLUSIVE);

@@ -2,6 +2,7 @@
 //! which is no reason to leave a fault in force.
 
 use std::io::{self, IsTerminal, Write, stderr, stdout};
+use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Data could not be written.
@@ -49,13 +50,18 @@ pub(super) fn color(stream: &impl IsTerminal) -> bool {
     stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
-/// In columns.
+/// Of standard output, in columns.
 pub(super) fn width() -> usize {
+    width_of(&stdout())
+}
+
+/// The other one of two streams may be a terminal where this is none.
+pub(super) fn width_of(stream: &impl AsFd) -> usize {
     let told = std::env::var("COLUMNS")
         .ok()
         .and_then(|columns| columns.parse().ok());
     told.or_else(|| {
-        rustix::termios::tcgetwinsize(stdout())
+        rustix::termios::tcgetwinsize(stream)
             .ok()
             .map(|size| usize::from(size.ws_col))
     })

@@ -25,12 +25,14 @@ pub(super) async fn filter(
 ) -> Result<Vec<Instance>, String> {
     let asker = Asker::new(runtime, secrets);
     let answers = join_all(candidates.iter().map(|one| asker.ask(role, one))).await;
+    // A secret that is cut in two, or quoted, would no longer be known as one.
+    let told = |text: &str| head(&secrets.redact(text));
     let said: Vec<String> = candidates
         .iter()
         .zip(&answers)
         .map(|(candidate, answer)| match answer {
-            Ok(answer) => format!("{}: {:?}", candidate.identity(), head(answer)),
-            Err(why) => format!("{}: {}", candidate.identity(), head(why)),
+            Ok(answer) => format!("{}: {:?}", candidate.identity(), told(answer)),
+            Err(why) => format!("{}: {}", candidate.identity(), told(why)),
         })
         .collect();
     let have: Vec<Instance> = candidates

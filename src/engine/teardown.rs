@@ -60,7 +60,7 @@ impl Run {
             subject: Subject::of(instance),
             touched: self.touched.contains(&instance.id),
             what: format!(
-                "the engine does not say how {} is now: {why}",
+                "{}: the engine does not say how it is now: {why}",
                 instance.identity()
             ),
         };

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::stream::{self, StreamExt};
 use tokio::time::{sleep, timeout};
 
-use crate::action::{Action, Change, Condition, GONE, Subject, Undo};
+use crate::action::{Action, Change, Condition, GONE, NOT_UNDONE, Subject, Undo};
 use crate::clock::Clock;
 use crate::history::Proof;
 use crate::inventory::Instance;
@@ -98,7 +98,7 @@ pub async fn undo_all(
 /// Takes `action` back. `patient`: may the system be given its time to do it by itself ([`Undo::Await`])?
 pub async fn undo(runtime: &dyn Runtime, action: &Action, patient: bool) -> Undone {
     match &action.undo {
-        Undo::None { why } => Undone::verified(format!("nothing to undo: {why}")),
+        Undo::None { why } => Undone::verified(format!("{NOT_UNDONE}: {why}")),
         Undo::Change { change, until } => make(runtime, &action.subject, change, until).await,
         Undo::Await {
             until,
@@ -160,7 +160,10 @@ async fn make(
         let first = match without_looking(runtime, subject, change, until).await {
             Tried::Worked(evidence) => return Undone::verified(evidence),
             Tried::Nothing => 0,
-            Tried::Something => 1,
+            Tried::Something(said) => {
+                last = said;
+                1
+            }
         };
         for turn in first.. {
             match look(runtime, subject, until).await {
@@ -201,8 +204,7 @@ async fn make(
     match timeout(BUDGET, attempts).await {
         Ok(undone) => undone,
         Err(_) => Undone::unverified(format!(
-            "{}: tried to {} for {}, and still: {last}",
-            subject.name,
+            "tried to {} for {}, and still: {last}",
             change.phrase(),
             format_duration(BUDGET)
         )),
@@ -214,7 +216,8 @@ enum Tried {
     Worked(String),
     /// The engine refused, or does not say by itself what is so already.
     Nothing,
-    Something,
+    /// With what was seen instead.
+    Something(String),
 }
 
 /// One look less, where the engine itself says whether there was anything to undo.
@@ -230,9 +233,10 @@ async fn without_looking(
     match timeout(TRY_WITHIN, runtime.apply(subject, change)).await {
         Ok(Ok(Made::Now)) => wait_for(runtime, subject, until, Duration::from_secs(5))
             .await
-            .map_or(Tried::Something, Tried::Worked),
+            .map_or_else(Tried::Something, Tried::Worked),
         Ok(Ok(Made::Already) | Err(RuntimeError::Refused { .. })) => Tried::Nothing,
-        Ok(Err(_)) | Err(_) => Tried::Something,
+        Ok(Err(error)) => Tried::Something(error.to_string()),
+        Err(_) => Tried::Something(format!("no answer within {}", format_duration(TRY_WITHIN))),
     }
 }
 

@@ -9,6 +9,9 @@ use crate::scenario::{Guard, Metric, Probe};
 use crate::units::Micros;
 use crate::verdict::{holds, measure};
 
+/// An answer may have come since the last pulse.
+const UNHEARD: Micros = 500_000;
+
 #[derive(Debug)]
 pub(super) struct Vitals {
     probes: Vec<Vital>,
@@ -21,7 +24,11 @@ struct Vital {
     /// Everything so far.
     tally: Tally,
     last_bad: Option<Micros>,
+    /// When a good one was due, of the last that are known.
+    last_good: Option<Micros>,
     settled: Micros,
+    /// When those were due that had no answer at the last pulse.
+    unanswered: Vec<Micros>,
 }
 
 /// A guard with the pulses of its window.
@@ -41,7 +48,9 @@ impl Vitals {
             name: probe.name.clone(),
             tally: Tally::default(),
             last_bad: None,
+            last_good: None,
             settled: 0,
+            unanswered: Vec::new(),
         };
         let watch = |guard: &Guard| Watch {
             guard: guard.clone(),
@@ -59,7 +68,9 @@ impl Vitals {
         let vital = &mut self.probes[probe];
         vital.tally.merge(&pulse.tally);
         vital.last_bad = vital.last_bad.max(pulse.tally.span.last_bad);
+        vital.last_good = vital.last_good.max(pulse.tally.span.first_good);
         vital.settled = pulse.settled;
+        vital.unanswered.clone_from(&pulse.unanswered);
         for watch in self
             .guards
             .iter_mut()
@@ -69,12 +80,13 @@ impl Vitals {
         }
     }
 
-    /// What each probe has seen so far.
-    pub(super) fn tallies(&self) -> impl Iterator<Item = &Tally> {
-        self.probes.iter().map(|vital| &vital.tally)
+    /// What each probe has seen so far. What has had no answer for longer than any other took is not going to be good news: it
+    /// counts as bad, however long its timeout would let it wait.
+    pub(super) fn tallies(&self, now: Micros) -> impl Iterator<Item = Tally> {
+        self.probes.iter().map(move |vital| vital.so_far(now))
     }
 
-    /// Has this probe had good samples only for so long, counted from `since` at the earliest?
+    /// Has this probe had good samples only for so long, and one at least, counted from `since` at the earliest?
     pub(super) fn is_steady(&self, probe: &str, since: Micros, long: Duration) -> bool {
         self.probes
             .iter()
@@ -95,9 +107,20 @@ impl Vitals {
 }
 
 impl Vital {
+    fn so_far(&self, now: Micros) -> Tally {
+        let mut tally = self.tally.clone();
+        let patience = 2 * tally.latency.max().unwrap_or(0) + UNHEARD;
+        let overdue = |due: &&Micros| now.saturating_sub(**due) > patience;
+        for due in self.unanswered.iter().filter(overdue) {
+            tally.record(&overdue_at(now, *due));
+        }
+        tally
+    }
+
     fn is_steady(&self, since: Micros, long: Duration) -> bool {
         let from = self.last_bad.map_or(since, |bad| bad.max(since));
-        self.settled >= from + long.as_micros() as Micros
+        let shown = self.last_good.is_some_and(|good| good >= from);
+        shown && self.settled >= from + long.as_micros() as Micros
     }
 }
 
@@ -113,12 +136,7 @@ impl Watch {
         }
         self.overdue = Tally::default();
         for due in pulse.unanswered.iter().take_while(|due| **due < start) {
-            self.overdue.record(&Sample {
-                due: *due,
-                sent: None,
-                done: pulse.at,
-                fault: Some("no answer".into()),
-            });
+            self.overdue.record(&overdue_at(pulse.at, *due));
         }
         self.tripped = self.measured();
     }
@@ -150,5 +168,14 @@ impl Watch {
             .for_each(|(_, tally)| sum.merge(tally));
         let value = measure(self.guard.trips.metric, &sum, over)?;
         holds(&self.guard.trips, value).then_some(value)
+    }
+}
+
+fn overdue_at(now: Micros, due: Micros) -> Sample {
+    Sample {
+        due,
+        sent: None,
+        done: now,
+        fault: Some("no answer".into()),
     }
 }

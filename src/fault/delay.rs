@@ -5,7 +5,7 @@
 //! | `target` | | who is hit |
 //! | `latency` | | so much later, at most `"60s"` |
 //! | `jitter` | none | up to so much more or less, at random; not more than `latency` |
-//! | `correlation` | `"0%"` | how much of each packet's random number is taken over from the one before |
+//! | `correlation` | `"0%"` | how much each delay leans on the one before; the spread stays |
 //! | `distribution` | `"uniform"` | of the jitter: `"uniform"`, `"normal"`, `"pareto"` or `"paretonormal"` |
 //! | `direction` | `"egress"` | what the target sends: a round trip takes `latency` longer; with `"both"` it counts twice |
 //!

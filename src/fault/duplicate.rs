@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `target` | | who is hit |
 //! | `percent` | | this share of the packets |
-//! | `correlation` | `"0%"` | how much of each packet's random number is taken over from the one before |
+//! | `correlation` | `"0%"` | how much each outcome leans on the one before; the share stays |
 //! | `direction` | `"egress"` | of what the target sends |
 //!
 //! TCP throws the second one away; what is built on UDP may not.

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `target` | | who is hit |
 //! | `percent` | | this share of the packets, unless there is a `model` |
-//! | `correlation` | `"0%"` | how much of each packet's random number is taken over from the one before: losses come in bursts |
+//! | `correlation` | `"0%"` | how much each outcome leans on the one before: losses come in bursts, and as many as without |
 //! | `model` | | `{ gilbert_elliott = { p, r, bad, good } }` or `{ markov = { p13, p31, p32, p23, p14 } }` |
 //! | `direction` | `"egress"` | of what the target sends |
 //!

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `target` | | who is hit |
 //! | `percent` | | this share of the packets is sent at once, past the others |
-//! | `correlation` | `"0%"` | how much of each packet's random number is taken over from the one before |
+//! | `correlation` | `"0%"` | how much each outcome leans on the one before; the share stays |
 //! | `gap` | 1 | at most every so many packets: with `gap = 5` four are delayed before one may overtake |
 //! | `latency` | | by how much all the others are delayed, and so overtaken |
 //! | `direction` | `"egress"` | of what the target sends |

@@ -7,7 +7,7 @@
 //! | `restore` | `"start"` | `"start"`: chaosrun starts it when the step ends; `"none"`: nobody does |
 //!
 //! *Effect*: the container is down. *Undo*: it is started and runs. The restart policy plays no part: the engine holds it back
-//! after a stop. *Lasts* for the step's `for`, 5 s without one.
+//! after a stop. *Lasts* for the step's `for`, 5 s without one; if somebody else starts it before, that is said and no run passes.
 //!
 //! ```toml
 //! fault.stop = { target = "primary", grace = "2s" }

@@ -12,17 +12,30 @@ use crate::scenario::{ContainerProbe, ExpectedHealth, ExpectedState, Target};
 pub(super) struct Containers {
     probe: ContainerProbe,
     target: Target,
+    /// How many are to be as expected: as many as there were at the beginning, one at least. One that is removed is missing.
+    wanted: usize,
     ctx: Context,
 }
 
 impl Containers {
     pub(super) fn new(probe: &ContainerProbe, ctx: &Context) -> Result<Self, String> {
+        let target = target_of(ctx, &probe.target)?;
+        let there = ids_of(ctx, &target).len().max(1);
         Ok(Self {
             probe: probe.clone(),
-            target: target_of(ctx, &probe.target)?,
+            target,
+            wanted: probe.replicas.unwrap_or(there),
             ctx: ctx.clone(),
         })
     }
+}
+
+fn ids_of(ctx: &Context, target: &Target) -> Vec<String> {
+    let world = ctx.world.borrow();
+    let all = world.instances.iter();
+    all.filter(|instance| select::matches(target, instance))
+        .map(|instance| instance.id.clone())
+        .collect()
 }
 
 /// The scenario's target of this name.
@@ -35,13 +48,7 @@ pub(super) fn target_of(ctx: &Context, name: &str) -> Result<Target, String> {
 
 impl Shot for Containers {
     async fn shoot(&self, _seq: u64) -> Result<(), Miss> {
-        let ids: Vec<String> = {
-            let world = self.ctx.world.borrow();
-            let all = world.instances.iter();
-            all.filter(|instance| select::matches(&self.target, instance))
-                .map(|instance| instance.id.clone())
-                .collect()
-        };
+        let ids = ids_of(&self.ctx, &self.target);
         let seen = join_all(ids.iter().map(|id| self.ctx.runtime.observe(id))).await;
         let mut fitting = 0;
         for instance in seen {
@@ -57,8 +64,7 @@ impl Shot for Containers {
                 }
             }
         }
-        // Of no container at all, none is as expected.
-        let wanted = self.probe.replicas.unwrap_or(ids.len().max(1));
+        let wanted = self.wanted;
         if fitting >= wanted {
             Ok(())
         } else {
@@ -84,6 +90,8 @@ fn fits(probe: &ContainerProbe, instance: &Instance) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::probe::testing::{context, instance_at};
 
@@ -155,6 +163,22 @@ mod tests {
         assert!(shoot(running, health(healthy, 2)).await.is_err());
         let unhealthy = ExpectedHealth::Unhealthy;
         assert_eq!(shoot(running, health(unhealthy, 1)).await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn one_that_was_removed_is_missing() {
+        let nodes = |n: usize| -> Vec<Instance> {
+            (1..=n)
+                .map(|i| instance_at(&format!("node-{i}"), ""))
+                .collect()
+        };
+        let (ctx, world, _readings) = context(nodes(3));
+        let all = Containers::new(&expecting(None), &ctx).unwrap();
+        assert_eq!(all.shoot(0).await, Ok(()));
+        world.send_modify(|world| Arc::make_mut(world).instances = nodes(2));
+        assert_eq!(all.shoot(1).await, Err(Miss::bad("2 of 3 as expected")));
+        world.send_modify(|world| Arc::make_mut(world).instances = nodes(4));
+        assert_eq!(all.shoot(2).await, Ok(()));
     }
 
     #[tokio::test]

@@ -14,7 +14,7 @@ pub fn render(comparison: &Comparison, width: usize, color: bool) -> String {
     let view = View::new(width, color);
     let mut parts = vec![head(comparison, view)];
     parts.extend(view.section("Measures", table(comparison, view)));
-    parts.join("\n") + "\n"
+    parts.join("\n")
 }
 
 fn head(comparison: &Comparison, view: View) -> String {
@@ -27,9 +27,11 @@ fn head(comparison: &Comparison, view: View) -> String {
         }
     };
     let (before, after) = (&comparison.before, &comparison.after);
+    let named = [after, before].map(|side| plain(&side.scenario));
+    let name = named.iter().find(|name| !name.is_empty());
     let mut out = format!(
         "{word}  {}: {} before, {} after\n",
-        plain(&after.scenario),
+        name.map_or("nothing", String::as_str),
         runs(before.runs.len()),
         runs(after.runs.len())
     );
@@ -83,7 +85,7 @@ fn table(comparison: &Comparison, view: View) -> Option<Table> {
             view.cell(&spread(&row.metric, &row.before), None),
             view.cell(&spread(&row.metric, &row.after), None),
             view.cell(&change(row), None),
-            view.cell(&row.chance.map_or("-".into(), |p| format!("{p:.3}")), None),
+            view.cell(&row.chance.map_or("-".into(), chance), None),
             view.cell(word, Some(color)),
         ]);
     }
@@ -98,6 +100,13 @@ pub(super) fn spread(metric_name: &str, of: &SpreadRow) -> String {
         return text(of.median);
     }
     format!("{} < {} < {}", text(of.min), text(of.median), text(of.max))
+}
+
+fn chance(p: f64) -> String {
+    match p {
+        ..0.0005 => "<0.001".into(),
+        _ => format!("{p:.3}"),
+    }
 }
 
 /// Of the time, or of the share of bad samples.

@@ -13,17 +13,20 @@ pub fn render(series: &Series, width: usize, color: bool) -> String {
     let mut parts = vec![head(series, view)];
     parts.extend(view.section("Runs", run_table(series, view)));
     parts.extend(view.section("Spread", spread_table(series, view)));
-    parts.join("\n") + "\n"
+    parts.join("\n")
 }
 
 fn head(series: &Series, view: View) -> String {
     let name = plain(series.title.as_ref().unwrap_or(&series.scenario));
     let word = view.word(series.verdict.word(), ansi(series.verdict));
+    let runs = match series.runs.len() {
+        0 => "no run".into(),
+        1 => format!("1 run, seed {}", series.seed),
+        n => format!("{n} runs, seeds from {}", series.seed),
+    };
     let text = series.summary.split_once(": ");
     format!(
-        "{word}  {name} ({} runs, seeds from {})\n{}",
-        series.runs.len(),
-        series.seed,
+        "{word}  {name} ({runs})\n{}",
         view.wrapped("  ", text.map_or("", |(_, text)| text))
     )
 }

@@ -17,9 +17,7 @@ pub fn render(report: &Report, width: usize, color: bool) -> String {
     parts.extend(view.section("Steps", step_table(report, view)));
     parts.extend(view.section("Probes", probe_table(report, view)));
     parts.extend(view.section("By hand", hand_table(report, view)));
-    let mut out = parts.join("\n");
-    out.push('\n');
-    out
+    parts.join("\n")
 }
 
 /// A terminal of so many columns.

@@ -1,8 +1,11 @@
 //! How a report's values are written, the same in every format.
 
+use std::num::NonZeroU64;
+
 use super::text::plain;
 use crate::action::GONE;
 use crate::impairment::Counts;
+use crate::inventory::EngineFacts;
 use crate::scenario::Metric;
 pub(super) use crate::verdict::milliseconds;
 use crate::verdict::{
@@ -158,6 +161,29 @@ pub(super) fn lead(report: &crate::verdict::Report) -> &str {
         Some(first) => first,
         None => report.summary.split_once(": ").map_or("", |(_, text)| text),
     }
+}
+
+/// The machine under an engine: `Debian 12, x86_64, 2 CPUs, 23.5 GiB of memory, kernel 6.1, cgroup v2`.
+pub(super) fn machine(facts: &EngineFacts) -> String {
+    let gibibytes = |bytes: NonZeroU64| {
+        format!(
+            "{:.1} GiB of memory",
+            bytes.get() as f64 / f64::from(1 << 30)
+        )
+    };
+    let parts = [
+        Some(facts.os.clone()),
+        Some(facts.arch.clone()),
+        facts.cpus.map(|count| match count.get() {
+            1 => "1 CPU".into(),
+            count => format!("{count} CPUs"),
+        }),
+        facts.memory_bytes.map(gibibytes),
+        Some(format!("kernel {}", facts.kernel)),
+        Some(format!("cgroup v{}", facts.cgroup_version)),
+    ];
+    let told: Vec<_> = parts.into_iter().flatten().collect();
+    told.join(", ")
 }
 
 fn of_metric(slo: &SloRow, value: f64) -> String {

@@ -282,7 +282,8 @@ pub struct Objective {
 pub enum Metric {
     /// Share of good samples, 0 to 1.
     Success,
-    /// Latency percentiles and maximum, in milliseconds from the due time, over every sample, good or bad.
+    /// Latency percentiles and maximum, in milliseconds from the due time, over every sample, good or bad (see
+    /// `verdict::percentile` for what bad ones mean for a limit).
     P50,
     P90,
     P95,

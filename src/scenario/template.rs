@@ -70,11 +70,12 @@ impl Template {
 }
 
 impl Secrets {
-    /// `text` with every secret's value replaced by its name in stars.
+    /// `text` with every secret's value replaced by its name in stars. Names of hosts are told in lower case.
     pub fn redact(&self, text: &str) -> String {
         let mut longest_first: Vec<_> = self
             .0
             .iter()
+            .flat_map(|(name, value)| [(name, value.clone()), (name, value.to_lowercase())])
             .filter(|(_, value)| !value.is_empty())
             .collect();
         // One that is part of another must not leave the rest of it in clear.
@@ -106,5 +107,12 @@ mod tests {
             pair("c", ""),
         ]));
         assert_eq!(secrets.redact("tok token-42 none"), "***a*** ***b*** none");
+    }
+
+    #[test]
+    fn a_secret_in_a_hosts_name_is_hidden_as_well() {
+        let secrets = Secrets(BTreeMap::from([("a".into(), "ToKen".into())]));
+        let told = secrets.redact("host \"token.test\" of http://ToKen.test");
+        assert_eq!(told, "host \"***a***.test\" of http://***a***.test");
     }
 }

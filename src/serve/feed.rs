@@ -13,7 +13,7 @@ use super::standing::{self, Buttons};
 use crate::clock::Clock;
 use crate::engine::control::{Controls, Standing};
 use crate::history::{Entry, Event, Record};
-use crate::report::html;
+use crate::report::{html, plain};
 use crate::units::Micros;
 use crate::verdict;
 
@@ -59,6 +59,8 @@ pub(super) struct Feed {
     /// How long drawing takes is read from it.
     clock: Clock,
     run: Option<Run>,
+    /// How the runs before it ended, in sentences.
+    earlier: Vec<String>,
     said: Option<String>,
     drawn_at: Micros,
     cost: Micros,
@@ -93,6 +95,7 @@ pub(super) fn channel() -> (View, Feed) {
         wanted,
         clock: Clock::start(),
         run: None,
+        earlier: Vec::new(),
         said: None,
         drawn_at: 0,
         cost: 0,
@@ -133,6 +136,17 @@ impl View {
     }
 }
 
+impl Run {
+    /// For those that come after it.
+    fn ended(self) -> String {
+        let report = verdict::judge(&self.record);
+        plain(&format!(
+            "{}, seed {}: {}",
+            report.scenario, report.seed, report.summary
+        ))
+    }
+}
+
 impl Feed {
     /// Until chaosrun ends.
     pub(super) async fn run(mut self, mut news: mpsc::Receiver<News>) {
@@ -162,6 +176,7 @@ impl Feed {
                 lost,
             } => {
                 self.said = None;
+                self.earlier.extend(self.run.take().map(Run::ended));
                 self.run = Some(Run {
                     standing: controls.standing(),
                     controls,
@@ -205,7 +220,7 @@ impl Feed {
         if let Some(run) = self.run.as_ref().filter(drawn) {
             let report = verdict::judge(&run.record);
             let [slos, timeline, steps, record] = html::sections(&run.record, &report);
-            let head = standing::head(&run.record, run.over.then_some(&report));
+            let head = standing::head(&run.record, run.over.then_some(&report), &self.earlier);
             self.publish([("head", head), slos, timeline, steps, record]);
         }
         self.draw_standing();

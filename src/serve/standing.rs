@@ -33,6 +33,7 @@ struct Head<'a> {
     name: String,
     /// To the second.
     began: &'a str,
+    earlier: &'a [String],
     /// Once it is over.
     verdict: Option<(&'static str, &'a Report)>,
 }
@@ -118,8 +119,8 @@ pub(super) fn none(said: Option<&str>) -> (Buttons, String) {
     (buttons, now.render().unwrap_or_default())
 }
 
-/// What is run, and what became of it.
-pub(super) fn head(record: &Record, report: Option<&Report>) -> String {
+/// What is run, what became of it, and of those before it.
+pub(super) fn head(record: &Record, report: Option<&Report>, earlier: &[String]) -> String {
     let Some(header) = record.header.as_deref() else {
         return String::new();
     };
@@ -127,6 +128,7 @@ pub(super) fn head(record: &Record, report: Option<&Report>) -> String {
         header,
         began: header.began.split('.').next().unwrap_or_default(),
         name: plain(header.title.as_ref().unwrap_or(&header.scenario)),
+        earlier,
         verdict: report.map(|report| (tone(report.verdict), report)),
     };
     head.render().unwrap_or_default()

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::objective::{amount, holds, name, phrase, wants_health};
+use super::percentile;
 use super::slo::blame;
 use super::{recovery::ms, window::Range};
 use crate::history::Tally;
@@ -41,6 +42,7 @@ pub fn unhealthy(
         .filter(|slo| applies(slo))
         .find_map(|slo| broken(slo, seen, range, spared, slack))
         .or_else(|| strict(&mine, probe, seen, spared))
+        .or_else(|| unanswered(&mine, seen, spared))
 }
 
 /// The share of samples that were still under way at the end, with some allowance: twice the usual latency at this rate.
@@ -92,6 +94,24 @@ fn strict(slos: &[&Slo], probe: &str, seen: &Tally, spared: bool) -> Option<Stri
             "the baseline was not healthy: {probe} was bad before anything was injected{}, so that recovery cannot be told",
             blame(seen)
         )
+    })
+}
+
+/// Whoever promises how fast answers are, and nothing about bad ones, starts from answers.
+fn unanswered(slos: &[&Slo], seen: &Tally, spared: bool) -> Option<String> {
+    let mut timed = slos.iter().filter(|slo| applies(slo) && !spared);
+    timed.find_map(|slo| {
+        let quantile = support::quantile(slo.objective.metric)?;
+        let answered = percentile::answered(slos.iter().copied(), slo, seen);
+        percentile::too_few(answered, seen.planned, quantile).then(|| {
+            format!(
+                "the baseline was not healthy: {} {} cannot be {} before anything was injected{}",
+                slo.probe,
+                name(slo.objective.metric),
+                phrase(&slo.objective),
+                blame(seen)
+            )
+        })
     })
 }
 
@@ -176,6 +196,17 @@ mod tests {
         assert!(asked(recovery(), NONE, |_| (900, false)).is_none());
         let why = asked(recovery(), NONE, |due| (900, due == SECOND)).unwrap();
         assert!(why.contains("recovery cannot be told"), "{why}");
+    }
+
+    #[test]
+    fn whoever_must_be_fast_must_answer() {
+        let p95 = || slo(Metric::P95, Relation::AtMost, 250.0);
+        let some: fn(Micros) -> (Micros, bool) = |due| (900, due % SECOND == 0);
+        assert!(asked(p95(), NONE, some).is_none());
+        let why = asked(p95(), NONE, |due| (900, due < SECOND)).unwrap();
+        assert!(why.contains("p95 cannot be <= 250ms"), "{why}");
+        assert!(why.ends_with("(50 of 500 bad: 50 × timed out)"), "{why}");
+        assert!(asked(p95(), TIMEOUT, |due| (900, due >= 9 * SECOND)).is_none());
     }
 
     #[test]

@@ -242,7 +242,8 @@ impl Findings {
         let unsteady = record.probes.iter().find(|probe| {
             let seen = record.span(&probe.name, 0, Micros::MAX);
             let good_for = record.end().saturating_sub(seen.last_bad.unwrap_or(0));
-            (good_for as f64) < 0.9 * header.timing.steady.as_micros() as f64
+            seen.closes_bad.is_some()
+                || (good_for as f64) < 0.9 * header.timing.steady.as_micros() as f64
         });
         if let Some(probe) = unsteady {
             self.follows(format!(
@@ -313,8 +314,7 @@ impl Findings {
         let impeded = !record.impediments.is_empty();
         self.all.retain(|finding| match finding.kind {
             Kind::Cause => true,
-            Kind::Consequence => !stopped && !impeded,
-            Kind::Claim => !stopped && !impeded,
+            Kind::Consequence | Kind::Claim => !stopped && !impeded,
         });
     }
 }

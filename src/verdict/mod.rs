@@ -8,6 +8,7 @@ pub mod compare;
 mod finding;
 mod measure;
 mod objective;
+mod percentile;
 mod prober;
 mod recovery;
 mod report;
@@ -26,7 +27,8 @@ pub use slo::ranked;
 pub use steered::in_words as steering_in_words;
 pub use window::{Range, range};
 
-use crate::history::{Header, Record};
+use crate::action::NOT_UNDONE;
+use crate::history::{Header, Record, StepRecord};
 use crate::units::Signal;
 use finding::Findings;
 
@@ -125,11 +127,11 @@ fn summary(record: &Record, verdict: Verdict, reasons: &[String], slos: usize) -
 }
 
 fn held(record: &Record, slos: usize) -> String {
-    let injected = record
-        .steps
-        .iter()
-        .filter(|step| step.injecting.is_some())
-        .count();
+    let injected = || {
+        let steps = record.steps.iter();
+        steps.filter(|step| step.injecting.is_some())
+    };
+    let left = injected().filter(|step| is_left(step)).count();
     let slos = match slos {
         1 => "the SLO held".to_owned(),
         n => format!("all {n} SLOs held"),
@@ -139,13 +141,30 @@ fn held(record: &Record, slos: usize) -> String {
     } else {
         "; people had a hand in its timeline"
     };
-    let faults = match (injected, record.steps.len()) {
+    let faults = match (injected().count(), record.steps.len()) {
         (_, 0) => "no step was asked for".into(),
+        (1, 1) if left > 0 => "the fault had its effect and was to be left".into(),
         (1, 1) => "the fault had its effect and was undone".into(),
-        (n, all) if n == all => format!("all {n} faults had their effect and were undone"),
-        (n, all) => format!("{n} of {all} faults were injected, had their effect and were undone"),
+        (n, all) => {
+            let undone = match left {
+                0 => "were undone".into(),
+                all if all == n => "were to be left".into(),
+                some => format!("were undone, but for {some} to be left"),
+            };
+            if n == all {
+                format!("all {n} faults had their effect and {undone}")
+            } else {
+                format!("{n} of {all} faults were injected, had their effect and {undone}")
+            }
+        }
     };
     format!("{slos}; {faults}{by_hand}")
+}
+
+/// Did the scenario want nothing of it taken back?
+fn is_left(step: &StepRecord) -> bool {
+    let evidence = step.reverted.as_ref().map(|(_, proof)| &proof.evidence);
+    evidence.is_some_and(|evidence| evidence.contains(NOT_UNDONE))
 }
 
 #[cfg(test)]

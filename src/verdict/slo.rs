@@ -3,7 +3,7 @@
 use super::objective::{amount, beside, during, holds, margin, name, phrase, wants_more};
 use super::recovery::{self, Course};
 use super::report::SloRow;
-use super::{prober, steered, window};
+use super::{percentile, prober, steered, window};
 use crate::history::{Record, Tally};
 use crate::plan::support;
 use crate::scenario::{Metric, Objective, Slo, Window};
@@ -28,12 +28,12 @@ pub(super) enum Outcome {
 }
 
 /// A part of a row: number, bound, outcome and sentence.
-struct Finding {
-    measured: Option<f64>,
-    bound: Option<f64>,
-    interval: Option<(f64, Option<f64>)>,
-    outcome: Outcome,
-    detail: String,
+pub(super) struct Finding {
+    pub(super) measured: Option<f64>,
+    pub(super) bound: Option<f64>,
+    pub(super) interval: Option<(f64, Option<f64>)>,
+    pub(super) outcome: Outcome,
+    pub(super) detail: String,
 }
 
 pub(super) fn judge(record: &Record, slo: &Slo) -> Judged {
@@ -79,7 +79,7 @@ fn judge_but(record: &Record, slo: &Slo, but: &[(Micros, Micros)]) -> Judged {
                 Some(tally.good as f64 / (range.seconds() - left_out)),
             ),
             Metric::Recovery => recovered(record, slo),
-            _ => percentile(slo, &tally),
+            _ => percentile::judge(record, slo, &tally),
         },
     };
     if let (Some(range), Some(probe)) = (range.filter(|_| but.is_empty()), record.probe(&slo.probe))
@@ -125,7 +125,7 @@ fn row(slo: &Slo, finding: Finding, samples: u64) -> SloRow {
 }
 
 /// `write success during kill`
-fn subject(slo: &Slo) -> String {
+pub(super) fn subject(slo: &Slo) -> String {
     format!(
         "{} {} during {}",
         slo.probe,
@@ -134,7 +134,7 @@ fn subject(slo: &Slo) -> String {
     )
 }
 
-fn absent(slo: &Slo, why: &str) -> Finding {
+pub(super) fn absent(slo: &Slo, why: &str) -> Finding {
     Finding {
         measured: None,
         bound: None,
@@ -175,28 +175,14 @@ fn success(slo: &Slo, tally: &Tally) -> Finding {
     claim(slo, tally, measured, Some(bound), as_claimed)
 }
 
-fn percentile(slo: &Slo, tally: &Tally) -> Finding {
-    let objective = &slo.objective;
-    let of = tally.latency.count();
-    let quantile = support::quantile(objective.metric).unwrap_or(1.0);
-    let Some(measured) = tally.latency.quantile(quantile).map(recovery::ms) else {
-        return absent(slo, "holds no sample");
-    };
-    let threshold = (objective.value.max(0.0) * 1e3).round() as u64;
-    let within = tally.latency.count_at_most(threshold).min(of);
-    let more = wants_more(objective);
-    let as_claimed = if more { of - within } else { within };
-    // The quantile itself is bounded by the sample at which enough of them are below it, or above.
-    let share = support::claimed_share(objective).unwrap_or(1.0);
-    let bound = support::good_needed(of, share).and_then(|k| {
-        let rank = if more { of - k + 1 } else { k };
-        tally.latency.quantile((rank as f64 - 0.5) / of as f64)
-    });
-    claim(slo, tally, measured, bound.map(recovery::ms), as_claimed)
-}
-
 /// A claim about a share of the samples: it must hold for what was measured, and for what that supports.
-fn claim(slo: &Slo, tally: &Tally, measured: f64, bound: Option<f64>, as_claimed: u64) -> Finding {
+pub(super) fn claim(
+    slo: &Slo,
+    tally: &Tally,
+    measured: f64,
+    bound: Option<f64>,
+    as_claimed: u64,
+) -> Finding {
     let objective = &slo.objective;
     let outcome = if !holds(objective, measured) {
         Outcome::Breached

@@ -128,6 +128,21 @@ async fn the_pointer_reads_out_numbers_and_faults() {
     );
     let shown = "return document.querySelector('.cursor').classList.contains('shown')";
     assert_eq!(chrome.eval(shown).await, true);
+    assert!(!text.contains("promised"), "{text}");
+    // What lies across it all is named where the pointer is near to it.
+    let line = "const box = document.querySelector('.promise line').getBoundingClientRect(); return [box.x + 80, box.y + 2]";
+    let line = chrome.eval(line).await;
+    chrome
+        .point(line[0].as_f64().unwrap(), line[1].as_f64().unwrap())
+        .await;
+    let text = chrome
+        .until("return document.querySelector('.readout').innerText")
+        .await;
+    let text = text.as_str().unwrap();
+    assert!(
+        text.contains("promised: success >= 95% during all"),
+        "{text}"
+    );
     chrome.point(2.0, 2.0).await;
     assert_eq!(chrome.eval(shown).await, false);
     chrome.close().await;
@@ -185,12 +200,16 @@ async fn everything_has_its_name_and_place() {
 #[tokio::test]
 async fn paper_shows_no_controls() {
     let chrome = Chrome::start().await;
-    chrome.open(&failed(), DESK, Scheme::Light).await;
+    chrome.open(&failed(), DESK, Scheme::Dark).await;
     let shown = "return getComputedStyle(document.querySelector('.scrub')).display";
     assert_eq!(chrome.eval(shown).await, "block");
-    let print = serde_json::json!({ "media": "print" });
+    // The paper is white, whatever the screen is.
+    let dark = serde_json::json!([{ "name": "prefers-color-scheme", "value": "dark" }]);
+    let print = serde_json::json!({ "media": "print", "features": dark });
     chrome.devtools("Emulation.setEmulatedMedia", print).await;
     assert_eq!(chrome.eval(shown).await, "none");
+    let ground = "return getComputedStyle(document.body).backgroundColor";
+    assert_eq!(chrome.eval(ground).await, "rgb(255, 255, 255)");
     assert!(!chrome.overflows().await);
     chrome.close().await;
 }

@@ -48,7 +48,8 @@ async fn a_run_that_goes_on_is_not_recovered_by_another() {
     outcome.await.passes();
 }
 
-const SECRET: &str = "hunter2-hunter2";
+/// Longer than what is told of an answer.
+const SECRET: &str = "hunter2-hunter2-hunter2-hunter2-hunter2-hunter2-hunter2-hunter2-hunter2-hunter2-hunter2-hunter2-hunter2-hunter2";
 
 #[tokio::test(start_paused = true)]
 async fn a_secret_is_written_nowhere() {
@@ -78,8 +79,8 @@ async fn a_secret_is_written_nowhere() {
             .history
             .contains("exited with 1: bad: ***password***")
     );
-    assert!(!outcome.history.contains(SECRET));
-    assert!(!format!("{:?}", outcome.report).contains(SECRET));
+    assert!(!outcome.history.contains("hunter2"));
+    assert!(!format!("{:?}", outcome.report).contains("hunter2"));
 }
 
 /// It is used to find the target, and the engine repeats it while the fault is made and undone.

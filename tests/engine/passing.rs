@@ -105,9 +105,22 @@ async fn a_disconnected_container_gets_its_aliases_back() {
 async fn what_nobody_is_to_bring_back_is_left_and_is_no_breach() {
     let stage = stage();
     let kill = step("kill = { target = \"a\", restore = \"none\" }");
-    stage.run(&kill).await.passes();
+    let outcome = stage.run(&kill).await;
+    outcome.passes();
+    let told = "passed: the SLO held; the fault had its effect and was to be left";
+    assert_eq!(outcome.report.summary, told);
     assert_eq!(stage.log(), ["signal SIGKILL a"]);
     assert_eq!(stage.state("a").await, State::Exited { code: 137 });
+    let stage = crate::stage::stage();
+    let pause =
+        "[[steps]]\nname = \"t\"\nat = \"1s\"\nfor = \"1s\"\nfault.pause = { target = \"b\" }\n";
+    let outcome = stage.run(&format!("{kill}{pause}")).await;
+    let told = "all 2 faults had their effect and were undone, but for 1 to be left";
+    assert!(
+        outcome.report.summary.ends_with(told),
+        "{}",
+        outcome.report.summary
+    );
 }
 
 #[tokio::test(start_paused = true)]

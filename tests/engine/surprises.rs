@@ -4,7 +4,7 @@ use chaosrun::inventory::{Instance, RestartPolicy, State};
 use chaosrun::runtime::Notice;
 use chaosrun::runtime::memory::{Failure, instance};
 
-use crate::stage::{after, pause_a, stage, stage_of};
+use crate::stage::{after, pause_a, stage, stage_of, step};
 
 #[tokio::test(start_paused = true)]
 async fn a_target_that_dies_before_its_step() {
@@ -67,6 +67,26 @@ async fn a_fault_that_cannot_be_given_back_is_told() {
     outcome.is(3, "s (pause) on a was lost in the middle");
     assert!(outcome.lasted("s") < 8_000.0);
     assert!(outcome.journal.is_none());
+}
+
+/// Whoever starts what was stopped ends the fault before its time.
+#[tokio::test(start_paused = true)]
+async fn a_stopped_target_that_somebody_starts_was_not_down_for_its_time() {
+    let stop = |more: &str| format!("{}for = \"3s\"\n", step(more));
+    let started = async |fault: &str| {
+        let stage = stage();
+        let outcome = stage.run_while(&stop(fault), async {
+            after(5.0).await;
+            stage
+                .engine
+                .happen("a-id", "start", |a| a.state = State::Running);
+        });
+        outcome.await
+    };
+    let outcome = started("stop = { target = \"a\" }").await;
+    outcome.is(3, "s (stop) on a was lost in the middle");
+    // A death is a death, whoever brings the container back.
+    started("kill = { target = \"a\" }").await.passes();
 }
 
 /// The engine's stream may miss something: the fault is looked at once more before it is taken back.

@@ -189,14 +189,30 @@ async fn nothing_is_done_to_a_system_that_is_not_healthy() {
 async fn a_baseline_without_any_answer_is_not_healthy() {
     let stage = stage();
     for _ in 0..500 {
-        stage
-            .engine
-            .fail("exec", chaosrun::runtime::memory::Failure::Hang);
+        stage.engine.fail("exec", Failure::Hang);
     }
     stage
         .run(&pause_a("3s"))
         .await
         .is(3, "the baseline was not healthy: p success was 0%");
+    assert!(stage.log().is_empty());
+}
+
+/// Requests that hang before the fault are known to have failed after it, and look then as if it had been the fault.
+#[tokio::test(start_paused = true)]
+async fn a_baseline_whose_answers_have_ceased_is_not_healthy() {
+    let patient = "[probes.q]\nrate = \"20/s\"\ntimeout = \"10s\"\nexec = { command = [\"ok\"], in = \"a\" }\n\
+        [[slos]]\nprobe = \"q\"\nduring = \"recovery\"\nsuccess = \">= 80%\"\n";
+    let stage = stage();
+    let outcome = stage.run_while(&format!("{patient}{}", pause_a("3s")), async {
+        after(2.0).await;
+        for _ in 0..500 {
+            stage.engine.fail("exec in a", Failure::Hang);
+        }
+    });
+    let outcome = outcome.await;
+    outcome.is(3, "the baseline was not healthy: q success was");
+    outcome.says("× no answer");
     assert!(stage.log().is_empty());
 }
 
@@ -222,4 +238,17 @@ async fn recovery_is_watched_to_its_end_when_nothing_gets_better() {
     outcome.is(1, "a took > 9s to recover from s");
     let phase = &outcome.report.phases[2];
     assert!((5_900.0..6_300.0).contains(&(phase.end_ms - phase.start_ms)));
+}
+
+/// Between two requests of a slow probe nothing is known: the quiet after the last bad one is no sign of recovery.
+#[tokio::test(start_paused = true)]
+async fn a_slow_probe_is_steady_once_it_has_been_good() {
+    let slow = watch_a("all", "success = \">= 10%\"").replace("20/s", "0.2/s");
+    let outcome = stage().run(&format!("{slow}{}", pause_a("3s"))).await;
+    outcome.is(0, "");
+    let phase = &outcome.report.phases[2];
+    let long = phase.end_ms - phase.start_ms;
+    assert!((2_500.0..4_000.0).contains(&long), "{long}");
+    let slow = &outcome.report.probes[1];
+    assert_eq!((slow.planned, slow.good), (3, 2));
 }

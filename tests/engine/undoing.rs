@@ -1,12 +1,13 @@
 //! Undos that the engine refuses, and what the world looks like in the end.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use chaosrun::engine;
 use chaosrun::inventory::{Instance, State};
 use chaosrun::runtime::memory::Failure;
 use chaosrun::verdict::judge;
-use rustix::process::{Pid, Signal};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
 
 use crate::stage::{BASE, after, pause_a, stage, step, watch_a};
 
@@ -162,14 +163,21 @@ fn reaper(journal: &Path) -> Option<Pid> {
     Pid::from_raw(found.file_name()?.to_str()?.parse().ok()?)
 }
 
-/// Kills it, and is back once its end can be waited for: a process has lost its command line a little before that.
+/// The same, once it has its command line: a child begins with none.
+fn started_reaper(journal: &Path) -> Pid {
+    let mut looks = (0..1_000).map(|_| {
+        std::thread::sleep(Duration::from_millis(10));
+        reaper(journal)
+    });
+    looks.find_map(|found| found).unwrap()
+}
+
+/// Kills it, and is back once its parent can be told so: that is when the last of its threads has ended.
 fn kill_reaper(journal: &Path) {
-    let pid = reaper(journal).unwrap();
+    let pid = started_reaper(journal);
     rustix::process::kill_process(pid, Signal::KILL).unwrap();
-    let stat = format!("/proc/{}/stat", pid.as_raw_nonzero());
-    while std::fs::read_to_string(&stat).is_ok_and(|stat| !stat.contains(") Z ")) {
-        std::thread::yield_now();
-    }
+    let told = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+    rustix::process::waitid(WaitId::Pid(pid), told).unwrap();
 }
 
 #[tokio::test(start_paused = true)]
@@ -187,7 +195,7 @@ async fn a_reaper_that_ends_is_replaced_and_without_one_nothing_goes_on() {
         after(2.0).await;
         kill_reaper(&journal("run-1"));
         after(1.0).await;
-        assert!(reaper(&journal("run-1")).is_some());
+        started_reaper(&journal("run-1"));
     });
     assert_eq!(report.exit_code, 0, "{:?}", report.reasons);
     assert_eq!(reaper(&journal("run-1")), None);

@@ -48,6 +48,31 @@ async fn a_page_hears_of_all_that_happens_and_of_the_end() {
     while events.line().await.is_some() {}
 }
 
+/// A series, or several scenarios: what became of a run stays to be read while the next one goes on.
+#[tokio::test]
+async fn the_next_run_is_on_the_same_page() {
+    let game = Game::new();
+    let session = Session::open(&game).await;
+    let mut events = session.events().await;
+    let first = async {
+        events.hears("Baseline").await;
+        session.press(ABORT).await;
+        events.hears("\"over\":true").await;
+    };
+    game.play(DAY, first).await;
+    let second = async {
+        let head = events.hears("Runs before this one: 1").await;
+        assert!(
+            head.contains("seed 7: aborted: the run was aborted from the live page: enough"),
+            "{head}"
+        );
+        events.hears("\"over\":false").await;
+        session.press(ABORT).await
+    };
+    let (outcome, said) = game.play(DAY, second).await;
+    assert_eq!(outcome.report.exit_code, 4, "{said}");
+}
+
 /// What has not changed is not sent again.
 #[tokio::test]
 async fn only_what_is_new_is_sent() {

@@ -25,6 +25,9 @@ fn begin(stage: &Stage, steps: &str) -> Playing {
     })
 }
 
+const ONE: &str =
+    "[[steps]]\nname = \"freeze\"\nfor = \"1s\"\nfault.pause = { target = \"web\" }\n";
+
 fn web() -> (Stage, String) {
     let stage = Stage::set();
     let name = stage.web("web", &[]);
@@ -170,6 +173,95 @@ fn ask(port: u16, request: &str) -> String {
     answer
 }
 
+/// What a browser that opens the address has from then on.
+fn session(port: u16, path: &str) -> String {
+    let request = format!("GET {path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\n\r\n");
+    let given = ask(port, &request);
+    let (_, cookie) = given.split_once("set-cookie: ").unwrap();
+    cookie.split(';').next().unwrap().to_owned()
+}
+
+/// What is answered to a button.
+fn command(port: u16, cookie: &str, body: &str) -> String {
+    let host = format!("127.0.0.1:{port}");
+    let head = format!(
+        "POST /commands HTTP/1.1\r\nhost: {host}\r\norigin: http://{host}\r\ncookie: {cookie}\r\nx-chaosrun: 1\r\n"
+    );
+    let kind = format!(
+        "content-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    ask(port, &format!("{head}{kind}{body}"))
+}
+
+/// A file of a series, after it has ended.
+fn json(played: &crate::play::Played, file: &str) -> serde_json::Value {
+    let path = played.dir.as_ref().unwrap().join(file);
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+/// Each run asks for its own line; where the input ends, the run that waits is aborted, and with it the series.
+#[test]
+fn every_run_of_a_series_is_started_by_hand() {
+    let (stage, name) = web();
+    let mut run = stage.start_with(&format!("{BASE}{ONE}"), &stage.reports(), |command| {
+        let command = command.args(["--step", "--repeat", "3"]);
+        command.stdin(Stdio::piped());
+    });
+    let asked = |run: &Playing| {
+        let said = run.said("stderr");
+        said.matches("next: freeze (pause on web); Enter starts it")
+            .count()
+    };
+    until("the first run asks", || asked(&run) == 1);
+    run.types("");
+    run.hears("run 1 of 3 (seed 7)");
+    until("the second run asks", || asked(&run) == 2);
+    run.hangs_up();
+    let played = run.end();
+    assert_eq!(played.code, Some(4), "{played:#?}");
+    assert_eq!(stage.status(&name), "running");
+    let series = json(&played, "series.json");
+    let made = series["runs"].as_array().unwrap();
+    assert_eq!((made.len(), &series["planned"]), (2, &3.into()));
+    assert_eq!(made[1]["verdict"], "aborted");
+    let first = json(&played, "1/report.json");
+    assert_eq!(first["commands"][0]["what"], "step freeze started");
+    let second = json(&played, "2/report.json");
+    assert_eq!(second["steps"][0]["injected_ms"], serde_json::Value::Null);
+    let why = second["reasons"][0].as_str().unwrap();
+    assert!(why.contains("standard input ended"), "{why}");
+}
+
+/// One address for all runs of a series: the page goes on to each of them.
+#[test]
+fn a_live_page_follows_a_series() {
+    let (stage, _) = web();
+    let run = stage.start_with(&format!("{BASE}{ONE}"), &stage.reports(), |command| {
+        command.args(["--serve", "127.0.0.1:0", "--repeat", "2"]);
+    });
+    let (port, path) = address(&run);
+    let cookie = session(port, &path);
+    let noted = |text: &str| {
+        let body = format!(r#"{{"command":"note","text":"{text}"}}"#);
+        until("a note is taken", || {
+            command(port, &cookie, &body).starts_with("HTTP/1.1 200")
+        });
+    };
+    run.hears("baseline (1s)");
+    noted("first");
+    run.hears("run 1 of 2 (seed 7)");
+    noted("second");
+    let played = run.end();
+    assert!(matches!(played.code, Some(0 | 3)), "{played:#?}");
+    for (number, text) in [(1, "first"), (2, "second")] {
+        let report = json(&played, &format!("{number}/report.json"));
+        let notes: Vec<_> = report["notes"].as_array().unwrap().iter().collect();
+        assert_eq!((notes.len(), &notes[0]["text"]), (1, &text.into()));
+        assert_eq!(notes[0]["by"], "live page");
+    }
+}
+
 #[test]
 fn a_live_page_steers_the_run_and_ends_with_it() {
     let (stage, name) = web();
@@ -179,19 +271,10 @@ fn a_live_page_steers_the_run_and_ends_with_it() {
     let (port, path) = address(&run);
     let host = format!("host: 127.0.0.1:{port}\r\n");
     assert!(ask(port, &format!("GET / HTTP/1.1\r\n{host}\r\n")).starts_with("HTTP/1.1 401"));
-    let given = ask(port, &format!("GET {path} HTTP/1.1\r\n{host}\r\n"));
-    let (_, cookie) = given.split_once("set-cookie: ").unwrap();
-    let cookie = cookie.split(';').next().unwrap();
+    let cookie = &session(port, &path);
     run.await_event("injected", "step", "freeze");
     let body = r#"{"command":"abort","why":"a customer called"}"#;
-    let head = format!(
-        "POST /commands HTTP/1.1\r\n{host}origin: http://127.0.0.1:{port}\r\ncookie: {cookie}\r\nx-chaosrun: 1\r\n"
-    );
-    let kind = format!(
-        "content-type: application/json\r\ncontent-length: {}\r\n\r\n",
-        body.len()
-    );
-    let answer = ask(port, &format!("{head}{kind}{body}"));
+    let answer = command(port, cookie, body);
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     let played = run
         .end()

@@ -77,6 +77,58 @@ fn what_it_writes_checks_plans_and_runs() {
     );
 }
 
+/// The built-in demo system: its port is found, and what is written can be run as it is.
+#[test]
+fn the_demo_system_has_a_first_scenario() {
+    let stage = Stage::set();
+    let project = format!("{}-demo", stage.name);
+    let folder = stage.folder.path().join(&project);
+    std::fs::create_dir_all(&folder).unwrap();
+    let stack = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/scenarios/stacks/quorum/compose.yaml"
+    );
+    std::fs::copy(stack, folder.join("compose.yaml")).unwrap();
+    let brought_up = stage.play(&format!(
+        "[system]\ncompose = \"{project}/compose.yaml\"\nkeep = true\n[timing]\nbaseline = \"1s\"\nrecovery = \"1s\"\n\
+         [probes.up]\nrate = \"20/s\"\ntcp = {{ address = \"node:8080\" }}\n"
+    ));
+    assert!(!brought_up.injected(), "{brought_up:#?}");
+    let label = format!("label=com.docker.compose.project={project}");
+    let of_demo = ["--filter", label.as_str()];
+    let nodes = stage.docker(["ps", "-q"].into_iter().chain(of_demo));
+    let node = nodes.lines().next().unwrap();
+    let image = stage.field(node, "{{.Config.Image}}");
+    let made = init(&stage, &[&project]);
+    assert!(made.status.success(), "{made:?}");
+    let file = stage.folder.path().join(format!("{project}.toml"));
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert!(
+        text.contains("http://node:8080/") && text.contains("fault.kill"),
+        "{text}"
+    );
+    for command in ["check", "plan"] {
+        let output = stage.chaosrun().arg(command).arg(&file).output().unwrap();
+        let said = words(&output.stdout) + &words(&output.stderr);
+        assert!(
+            output.status.success() && !said.contains("problem"),
+            "{said}"
+        );
+    }
+    let played = stage.play(&text);
+    assert!(played.injected(), "{played:#?}");
+    played.expect(0);
+    for (list, remove) in [
+        (&["ps", "-aq"][..], &["rm", "-fv"][..]),
+        (&["network", "ls", "-q"], &["network", "rm"]),
+        (&["volume", "ls", "-q"], &["volume", "rm"]),
+    ] {
+        let ids = stage.docker(list.iter().copied().chain(of_demo));
+        stage.docker(remove.iter().copied().chain(ids.split_whitespace()));
+    }
+    stage.docker(["rmi", &image]);
+}
+
 #[test]
 fn a_single_container_without_a_web_server() {
     let stage = Stage::set();

@@ -1,9 +1,11 @@
 //! Runs held against earlier ones.
 
+use chaosrun::report::{comparison_table, json_pretty};
 use chaosrun::verdict::compare::{Change, Comparison, Margin, Played, compare};
 use chaosrun::verdict::{LatencyRow, RecoveryRow, Report, Verdict};
 use proptest::prelude::*;
 
+use crate::goldens::same;
 use crate::run::*;
 
 /// A run that recovered between these, with this p99 and these bad samples of 1000.
@@ -88,6 +90,34 @@ fn row<'a>(
         .unwrap_or_else(|| panic!("{:#?}", comparison.rows))
 }
 
+#[track_caller]
+fn written(name: &str, found: &Comparison) {
+    for width in [80, 200] {
+        same(
+            &format!("{name}.table-{width}.txt"),
+            &comparison_table(found, width, false),
+        );
+    }
+    same(&format!("{name}.comparison.json"), &json_pretty(found));
+}
+
+/// Worse, better, by chance perhaps, the same, not comparable: as a terminal and as a program reads it.
+#[test]
+fn a_comparison_is_written_as_it_always_was() {
+    let slower = recovered(&[1600.0, 1700.0, 1900.0, 1650.0, 1750.0]);
+    let usual = recovered(&BEFORE);
+    written("comparison-worse", &held(&usual, &slower));
+    written("comparison-better", &held(&slower, &usual));
+    written("comparison-same", &held(&usual, &usual));
+    written("comparison-unclear", &held(&usual[..1], &slower[..1]));
+    let mut open = slower.clone();
+    open[2].report.verdict = Verdict::Inconclusive;
+    open[2].report.summary = "inconclusive: nothing was hit".into();
+    open[1].report.scenario = "another".into();
+    written("comparison-refused", &held(&usual, &open));
+    written("comparison-empty", &held(&usual, &[]));
+}
+
 const BEFORE: [f64; 5] = [1000.0, 1100.0, 1200.0, 1050.0, 1150.0];
 
 #[test]
@@ -165,6 +195,14 @@ fn one_run_a_side_can_tell_of_success() {
     let found = held(&one(20), &one(60));
     assert_eq!((found.change, found.exit_code), (Change::Worse, 1));
     assert_eq!(row(&found, "success", "all").change, Change::Worse);
+    let found = held(&one(20), &one(300));
+    assert!(
+        found.summary.contains("beyond the margin (p < 0.001)"),
+        "{}",
+        found.summary
+    );
+    let table = comparison_table(&found, 80, false);
+    assert!(table.contains("<0.001  WORSE"), "{table}");
     let found = held(&one(20), &one(26));
     assert_eq!((found.change, found.exit_code), (Change::Unclear, 3));
     let found = held(&one(20), &one(21));

@@ -19,7 +19,7 @@ fn folder() -> PathBuf {
 
 /// What stands in the file, or is put there.
 #[track_caller]
-fn same(file: &str, made: &str) {
+pub(crate) fn same(file: &str, made: &str) {
     let path = folder().join(file);
     if std::env::var_os("BLESS").is_some() {
         std::fs::write(&path, made).expect("a golden can be written");

@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use chaosrun::report::html;
+use chaosrun::history::{Event, Record};
+use chaosrun::report::{self, html};
+use chaosrun::scenario::{Metric, Window};
 
 use crate::run::*;
+use crate::verdicts::edit;
 
 type Palette = BTreeMap<String, [f64; 3]>;
 
@@ -47,6 +50,13 @@ fn every_colour_stands_out_enough_in_light_and_dark() {
         ("text", "soft", TEXT),
         ("muted", "page", TEXT),
         ("muted", "soft", TEXT),
+        // A promise's label, on whatever it lies; the live page's desk.
+        ("text", "good-fill", TEXT),
+        ("fault", "soft", TEXT),
+        ("good", "soft", TEXT),
+        ("bad", "soft", TEXT),
+        ("warn", "soft", TEXT),
+        ("p50", "soft", TEXT),
         ("good", "page", TEXT),
         ("bad", "page", TEXT),
         ("warn", "page", TEXT),
@@ -73,13 +83,18 @@ fn every_colour_stands_out_enough_in_light_and_dark() {
             );
         }
     }
+    // On red, a promise is told from it by its edge, which has the page's colour.
+    assert!(report::plot::STYLE.contains(".promise .under { stroke: var(--page);"));
     assert!((contrast([0.0; 3], [1.0; 3]) - 21.0).abs() < 1e-9);
 }
 
 fn rendered(run: &Run) -> String {
-    let record = fold(&run.entries());
-    let report = chaosrun::verdict::judge(&record);
-    let all = chaosrun::report::render_all(&record, &report);
+    page(&fold(&run.entries()))
+}
+
+fn page(record: &Record) -> String {
+    let report = chaosrun::verdict::judge(record);
+    let all = chaosrun::report::render_all(record, &report);
     let page = all.into_iter().find(|(name, _)| *name == "report.html");
     page.expect("it is made").1
 }
@@ -105,6 +120,54 @@ fn nothing_is_asked_of_the_network() {
         );
     }
     assert!(page.contains("default-src &#39;none&#39;; style-src &#39;sha256-"));
+}
+
+#[test]
+fn a_promise_is_a_line_where_its_threshold_is() {
+    let slos = vec![
+        least(Window::All, Metric::Success, 0.5),
+        most(kill(), Metric::P99, 1_000.0),
+        most(Window::All, Metric::Recovery, 5_000.0),
+    ];
+    let page = rendered(&Run::new(no_failover, slos));
+    let lines: Vec<_> = page.match_indices("<svg class=\"promise\"").collect();
+    assert_eq!(lines.len(), 2, "a recovery has no place there");
+    for (title, label) in [
+        (
+            "promised: success &#62;= 50% during all",
+            ">success &#62;= 50%<",
+        ),
+        (
+            "promised: p99 &#60;= 1s during kill",
+            ">p99 &#60;= 1s (kill)<",
+        ),
+    ] {
+        assert!(page.contains(title) && page.contains(label), "{title}");
+    }
+    let none = rendered(&Run::new(no_failover, vec![]));
+    assert!(!none.contains("<svg class=\"promise\""));
+}
+
+/// Whatever is on a line is said of the machine; an older history does not know all of it.
+#[test]
+fn the_machine_is_told_as_far_as_it_is_known() {
+    let told = |cpus: u32, memory: u64| {
+        let entries = edit(Run::new(well, usual()).entries(), |event| {
+            if let Event::System { facts, .. } = event {
+                facts.os = "Debian 12".into();
+                facts.arch = "x86_64".into();
+                facts.kernel = "6.1".into();
+                facts.cgroup_version = "2".into();
+                facts.cpus = cpus.try_into().ok();
+                facts.memory_bytes = memory.try_into().ok();
+            }
+        });
+        page(&fold(&entries))
+    };
+    let whole = "Debian 12, x86_64, 2 CPUs, 23.5 GiB of memory, kernel 6.1, cgroup v2";
+    assert!(told(2, 25_254_309_888).contains(whole));
+    assert!(told(1, 0).contains("Debian 12, x86_64, 1 CPU, kernel 6.1, cgroup v2"));
+    assert!(told(0, 0).contains("Debian 12, x86_64, kernel 6.1, cgroup v2"));
 }
 
 #[test]

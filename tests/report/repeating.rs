@@ -1,9 +1,10 @@
 //! Several runs, one verdict.
 
-use chaosrun::report::{comparison_table, series_table};
+use chaosrun::report::{comparison_table, json_pretty, series_table};
 use chaosrun::verdict::compare::{Margin, Played, compare};
 use chaosrun::verdict::{Series, Verdict, series};
 
+use crate::goldens::same;
 use crate::run::*;
 
 fn played(behaviour: Behaviour, seed: u64) -> Played {
@@ -71,6 +72,27 @@ fn the_spread_is_of_all_runs() {
         spread.min < spread.max && spread.median == spread.min,
         "{spread:?}"
     );
+}
+
+/// One that passed, one that failed, one of three that was never made: as a terminal and as a program reads it.
+#[test]
+fn a_series_is_written_as_it_always_was() {
+    let found = series(&[passes(42), fails(43)], 3);
+    for width in [80, 200] {
+        same(
+            &format!("series.table-{width}.txt"),
+            &series_table(&found, width, false),
+        );
+    }
+    same("series.series.json", &json_pretty(&found));
+    let found = series(&[passes(42), passes(43)], 2);
+    same(
+        "series-passed.table-80.txt",
+        &series_table(&found, 80, false),
+    );
+    let mut none = series(&[], 3);
+    none.scenario = "kill-primary".into();
+    same("series-empty.table-80.txt", &series_table(&none, 80, false));
 }
 
 #[test]

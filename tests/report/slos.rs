@@ -1,6 +1,7 @@
 //! Each metric, kept and broken, and the sentence that says so.
 
 use chaosrun::scenario::{Metric, Slo, Window};
+use chaosrun::units::Micros;
 use chaosrun::verdict::{Report, SloRow, Verdict};
 
 use crate::run::*;
@@ -61,6 +62,35 @@ fn percentiles() {
         "{why}"
     );
     assert!(why.ends_with("above the objective <= 250ms"), "{why}");
+}
+
+#[test]
+fn a_request_that_was_refused_at_once_was_not_answered_in_time() {
+    fn refuses(due: Micros) -> (Option<Micros>, Micros, Option<&'static str>) {
+        let refused = (INJECTING..REVERTED).contains(&due);
+        (Some(0), MS, refused.then_some("connection refused"))
+    }
+    let p95 = most(Window::All, Metric::P95, 250.0);
+    let report = Run::new(refuses, vec![p95.clone()]).report();
+    assert_eq!(report.verdict, Verdict::Failed, "{:#?}", report.reasons);
+    assert_eq!(report.slos[0].measured, None);
+    assert_eq!(
+        report.reasons[0],
+        "write p95 during all was not <= 250ms: only 84.56% were good (274 of 1775 bad: 274 × connection refused), \
+         and no SLO on the success of write in that time says how many may be bad"
+    );
+    // Said for that time, it may be so; said for another time, it may not.
+    let some = |during| least(during, Metric::Success, 0.5);
+    kept_all(refuses, vec![p95.clone(), some(Window::All)]);
+    let report = Run::new(refuses, vec![p95, some(Window::Baseline)]).report();
+    assert_eq!(report.verdict, Verdict::Failed, "{:#?}", report.reasons);
+    // Few enough bad ones are what a percentile leaves room for.
+    kept(refuses, most(Window::All, Metric::P50, 250.0));
+}
+
+fn kept_all(behaviour: Behaviour, slos: Vec<Slo>) {
+    let report = Run::new(behaviour, slos).report();
+    assert_eq!(report.verdict, Verdict::Passed, "{:#?}", report.reasons);
 }
 
 #[test]

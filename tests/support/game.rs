@@ -105,6 +105,8 @@ impl Game {
         let scenario = scenario::check(Path::new("day.toml"), text, &Inputs::default())
             .unwrap_or_else(|problems| panic!("{problems}"));
         let folder = |name: &str| self.dir.path().join(name);
+        // A run's report is a folder of its own.
+        let runs = std::fs::read_dir(self.dir.path()).unwrap().count();
         let finished = engine::run(Setup {
             scenario,
             seed: 7,
@@ -116,7 +118,7 @@ impl Game {
             secrets: Secrets::default(),
             state_dir: folder("state"),
             lock_dir: folder("locks"),
-            report_dir: folder("report"),
+            report_dir: folder(&format!("report-{runs}")),
             executable: None,
             stop: Stop::on(stop),
             orders,

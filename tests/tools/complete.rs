@@ -53,7 +53,16 @@ fn one_man_page_a_command() {
         assert!(names.iter().any(|known| known == name), "{names:?}");
     }
     assert!(!names.iter().any(|name| name.contains("reaper")));
+    for name in &names {
+        let page = fs::read_to_string(out.join(name)).unwrap();
+        // What else a reader of man pages complains of.
+        assert!(page.is_ascii(), "{name}: {page}");
+        let heading = format!(".TH {} 1 2", name.trim_end_matches(".1"));
+        assert!(page.contains(&heading), "{name}: {page}");
+        assert!(!page.contains(".br\n\n.br"), "{name}: {page}");
+    }
     let (code, page) = said(&["man"]);
+    assert!(page.is_ascii());
     assert!(code == Some(0) && page.contains(".TH chaosrun 1"), "{page}");
     assert!(page.contains("Exit codes"), "{page}");
     let (code, words) = complained(&["man", "--out", "/dev/null/man"]);

@@ -33,6 +33,7 @@ fn found() -> Findings {
             cgroup_version: "1".into(),
             rootless: false,
             endpoint: "unix:///var/run/docker.sock".into(),
+            ..EngineFacts::default()
         },
         about: Ok(About {
             cgroup_driver: "cgroupfs".into(),

@@ -92,9 +92,9 @@ impl Drive<'_> {
         scenario
             .probes
             .iter()
-            .zip(self.vitals.tallies())
+            .zip(self.vitals.tallies(self.baseline_end))
             .find_map(|(probe, seen)| {
-                unhealthy(&scenario.slos, &probe.name, Duration::ZERO, seen, range)
+                unhealthy(&scenario.slos, &probe.name, Duration::ZERO, &seen, range)
             })
             .or_else(|| self.would_trip())
     }

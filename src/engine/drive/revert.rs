@@ -250,7 +250,7 @@ impl Revert {
             .flat_map(|(step, n)| std::iter::repeat_n(*step, *n));
         owners
             .zip(self.actions.iter().zip(undone))
-            .filter(|(_, (action, _))| action.effect.is_lasting())
+            .filter(|(_, (action, _))| action.effect.holds_to_the_end())
             .filter_map(|(step, (action, undone))| {
                 Some((step, action.subject.clone(), undone.idle.clone()?))
             })

@@ -9,6 +9,7 @@
 mod dice;
 pub mod held;
 mod loss;
+mod netem;
 pub mod spread;
 
 #[cfg(test)]

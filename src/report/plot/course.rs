@@ -72,9 +72,15 @@ impl Course {
         path
     }
 
-    pub(super) fn scale(&self, height: f64) -> Decades {
-        let least = self.columns.iter().map(|column| column.p50).min();
-        let most = self.columns.iter().map(|column| column.max).max();
+    /// Of every latency here, and of these.
+    pub(super) fn scale(
+        &self,
+        height: f64,
+        reach: impl Iterator<Item = Micros> + Clone,
+    ) -> Decades {
+        let least = self.columns.iter().map(|column| column.p50);
+        let most = self.columns.iter().map(|column| column.max);
+        let (least, most) = (least.chain(reach.clone()).min(), most.chain(reach).max());
         Decades::new(least.unwrap_or(0), most.unwrap_or(0), height)
     }
 

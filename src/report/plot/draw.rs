@@ -5,6 +5,7 @@ use askama::Template;
 use super::Axis;
 use super::course::{Course, share};
 use super::marks::{Band, MOST_LANES, Mark, micros};
+use super::promise::{Line, Panels, Promise, lines};
 use super::scale::{Tick, time, times};
 use crate::history::{Point, ProbeRecord};
 use crate::report::plain;
@@ -39,6 +40,7 @@ pub struct Figure {
     bands: Vec<Placed>,
     marks: Vec<Placed>,
     stretches: Vec<Placed>,
+    promises: Vec<Line>,
     times: Vec<Tick>,
     decades: Vec<Tick>,
     good: String,
@@ -101,6 +103,13 @@ impl Tops {
     fn body(&self) -> usize {
         self.axis - self.success
     }
+
+    fn panels(&self) -> Panels {
+        Panels {
+            success: (self.success as f64, SUCCESS as f64),
+            latency: self.latency as f64,
+        }
+    }
 }
 
 impl Figure {
@@ -109,11 +118,11 @@ impl Figure {
         probe: &ProbeRecord,
         report: &Report,
         axis: Axis,
-        bands: &[Band],
-        marks: &[Mark],
+        (bands, marks, promises): (&[Band], &[Mark], &[Promise]),
     ) -> Self {
         let course = Course::of(probe, axis);
-        let scale = course.scale(LATENCY as f64);
+        let reach = promises.iter().filter_map(Promise::latency);
+        let scale = course.scale(LATENCY as f64, reach);
         let (good, bad) = course.success(SUCCESS as f64);
         let lanes = bands.iter().map(|band| band.lane + 1).max().unwrap_or(0);
         let top = Tops::new(lanes.min(MOST_LANES), !marks.is_empty());
@@ -134,6 +143,7 @@ impl Figure {
             bands: bands.iter().map(|band| self::band(band, axis)).collect(),
             marks: marks.iter().map(|mark| self::mark(mark, axis)).collect(),
             stretches: stretches(report, &probe.name, axis),
+            promises: lines(promises, axis, top.panels(), scale),
             times: times(axis),
             decades: scale.ticks(),
             good,
@@ -273,7 +283,7 @@ fn ms(at: Micros) -> f64 {
 }
 
 /// With two digits: a hundredth of a pixel does not show.
-fn percent(value: f64) -> String {
+pub(super) fn percent(value: f64) -> String {
     let text = format!("{:.2}", value.clamp(0.0, 100.0));
     let text = text.trim_end_matches('0').trim_end_matches('.');
     format!("{text}%")

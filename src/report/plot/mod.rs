@@ -6,6 +6,7 @@
 mod course;
 mod draw;
 mod marks;
+mod promise;
 mod scale;
 
 use crate::history::Record;
@@ -69,7 +70,10 @@ pub fn figures(record: &Record, report: &Report) -> Vec<Figure> {
         .probes
         .iter()
         .enumerate()
-        .map(|(index, probe)| Figure::new(index, probe, report, axis, &bands, &marks))
+        .map(|(index, probe)| {
+            let promises = promise::of(record, &probe.name);
+            Figure::new(index, probe, report, axis, (&bands, &marks, &promises))
+        })
         .collect()
 }
 

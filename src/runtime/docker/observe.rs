@@ -1,6 +1,7 @@
 //! What the engine says about containers, as [`Instance`]s. Whatever it leaves out has a value that promises nothing.
 
 use std::collections::HashMap;
+use std::num::NonZeroU64;
 
 use bollard::models::{SystemInfo, SystemVersion};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
@@ -105,6 +106,8 @@ fn describe(version: SystemVersion, info: SystemInfo) -> EngineFacts {
             .or(info.kernel_version)
             .unwrap_or_default(),
         os: info.operating_system.or(version.os).unwrap_or_default(),
+        cpus: count(info.ncpu).and_then(|count| count.try_into().ok()),
+        memory_bytes: count(info.mem_total),
         arch: version.arch.or(info.architecture).unwrap_or_default(),
         cgroup_version: info
             .cgroup_version
@@ -116,6 +119,11 @@ fn describe(version: SystemVersion, info: SystemInfo) -> EngineFacts {
     }
 }
 
+/// An engine that does not know says 0.
+fn count(said: Option<i64>) -> Option<NonZeroU64> {
+    NonZeroU64::new(said?.try_into().ok()?)
+}
+
 /// The first twelve digits, as people know an id.
 pub(super) fn short(id: &str) -> &str {
     id.get(..12).unwrap_or(id)
@@ -124,6 +132,24 @@ pub(super) fn short(id: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_machine_that_is_not_told_is_left_out() {
+        let facts = |info| {
+            describe(
+                SystemVersion::default(),
+                serde_json::from_str(info).unwrap(),
+            )
+        };
+        let told = facts(r#"{"NCPU":2,"MemTotal":25254309888}"#);
+        assert_eq!(
+            (told.cpus.map(u32::from), told.memory_bytes.map(u64::from)),
+            (Some(2), Some(25_254_309_888))
+        );
+        let silent = facts(r#"{"NCPU":0,"MemTotal":-1}"#);
+        assert_eq!((silent.cpus, silent.memory_bytes), (None, None));
+        assert_eq!(facts("{}").cpus, None);
+    }
 
     #[test]
     fn podman_and_rootless_are_told_apart() {

@@ -4,8 +4,8 @@
 //! |---|---|---|
 //! | `target` | | whose containers |
 //!
-//! *Good*: all of them run, unless `expect` says otherwise: `state` (`"running"`, `"paused"`, `"exited"`), `health` (`"healthy"`,
-//! `"unhealthy"`), `replicas` (so many of them at least rather than all).
+//! *Good*: as many run as there were at the beginning, unless `expect` says otherwise: `state` (`"running"`, `"paused"`,
+//! `"exited"`), `health` (`"healthy"`, `"unhealthy"`), `replicas` (so many of them at least rather than all).
 //!
 //! ```toml
 //! container = { target = "workers" }

@@ -5,7 +5,8 @@
 //! | `address` | | `host:port`; names resolve as those of `http` do |
 //! | `send` | | sent once it is connected; `{seq}` is the request's number |
 //!
-//! *Good*: it connects. With `expect = { bytes = "…" }` the answer has to begin with these.
+//! *Good*: it connects. With `expect = { bytes = "…" }` the answer has to begin with these. The kernel accepts connections for a
+//! server that is paused or hangs: expect an answer wherever that must not count as good.
 //!
 //! ```toml
 //! tcp    = { address = "redis:6379", send = "PING\r\n" }

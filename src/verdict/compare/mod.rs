@@ -207,14 +207,22 @@ fn detail(
             format!("{head}, and {runs} too few to tell that from chance: repeat it")
         }
         (Change::Unclear, _) => format!(
-            "{head}, which may be chance (p = {:.3})",
-            chance.unwrap_or(1.0)
+            "{head}, which may be chance ({})",
+            likely(chance.unwrap_or(1.0))
         ),
         _ => format!(
-            "{head}, {} beyond the margin (p = {:.3})",
+            "{head}, {} beyond the margin ({})",
             if worse { "worse" } else { "better" },
-            chance.unwrap_or(0.0)
+            likely(chance.unwrap_or(0.0))
         ),
+    }
+}
+
+/// No chance is none at all.
+fn likely(chance: f64) -> String {
+    match chance {
+        ..0.0005 => "p < 0.001".into(),
+        _ => format!("p = {chance:.3}"),
     }
 }
 

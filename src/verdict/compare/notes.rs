@@ -4,6 +4,10 @@ use super::{ComparisonRow, Played, gather, side};
 
 pub(super) fn notes(before: &[Played], after: &[Played], rows: &[ComparisonRow]) -> Vec<String> {
     let mut notes = Vec::new();
+    // Where there is no run, there is nothing to differ.
+    if before.is_empty() || after.is_empty() {
+        return notes;
+    }
     let (a, b) = (side(before), side(after));
     let mut differ = |what: &str, a: String, b: String| {
         if a != b {
