@@ -63,7 +63,24 @@ const ONE_PLACE: &[(&str, &[&str])] = &[
     ),
     ("UnixListener::bind", &[]),
     ("UdpSocket::bind", &[]),
-    ("thread::Builder", &["probe/resolver.rs", "serve/mod.rs"]),
+    (
+        "thread::Builder",
+        &[
+            "agent/network/control.rs",
+            "agent/network/queue/mod.rs",
+            "probe/resolver.rs",
+            "serve/mod.rs",
+        ],
+    ),
+    // Raw ones, and those that talk to the kernel.
+    (
+        "Socket::new",
+        &[
+            "agent/network/measure.rs",
+            "agent/network/netlink/mod.rs",
+            "agent/network/queue/raw.rs",
+        ],
+    ),
     ("thread::spawn", &[]),
     ("println!", &["cli/term.rs"]),
     ("#[ignore", &[]),

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
-use std::thread::Builder;
+use std::thread;
 use std::time::Duration;
 
 use super::force::Force;
@@ -13,6 +13,8 @@ use crate::clock::Clock;
 
 /// Responses that nobody has read yet; whoever reads so slowly has gone.
 const UNREAD: usize = 256;
+/// What is not read by then, after everything was taken back, is not waited for.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 /// Measurements at once.
 const MEASURING: usize = 16;
 /// Longer leases are refused: they would outlive what they are there for.
@@ -53,7 +55,11 @@ pub(super) fn run(
     let reader = events.clone();
     let writer = events.clone();
     spawn("requests", move || read(input, &reader))?;
-    spawn("responses", move || write(output, &outgoing, &writer))?;
+    let (written, said) = channel::<()>();
+    spawn("responses", move || {
+        write(output, &outgoing, &writer);
+        drop(written);
+    })?;
     let mut control = Control {
         force: Force::default(),
         clock: Clock::start(),
@@ -65,11 +71,15 @@ pub(super) fn run(
         out,
     };
     control.serve(&incoming);
-    control.force.withdraw()
+    let withdrawn = control.force.withdraw();
+    drop(control);
+    // Nothing is ever sent here; it ends with the last word, or nobody reads it.
+    said.recv_timeout(LAST_WORDS).ok();
+    withdrawn
 }
 
 fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), String> {
-    let thread = Builder::new().name(name.into()).spawn(work);
+    let thread = thread::Builder::new().name(name.into()).spawn(work);
     thread.map(drop).map_err(|e| format!("no thread: {e}"))
 }
 
@@ -87,7 +97,7 @@ fn read(input: impl Read, events: &Sender<Event>) {
         }
         if !is_whole {
             // Nobody is left to be told.
-            let _ = events.send(Event::End);
+            events.send(Event::End).ok();
             return;
         }
     }
@@ -101,7 +111,7 @@ fn write(mut output: impl Write, responses: &Receiver<Response>, events: &Sender
     while let Ok(response) = responses.recv() {
         if say(&response).is_err() {
             // Nobody is left to be told.
-            let _ = events.send(Event::End);
+            events.send(Event::End).ok();
             return;
         }
     }
@@ -126,6 +136,7 @@ impl Control {
             if !self.say() {
                 return;
             }
+            self.force.settle();
         }
     }
 
@@ -137,7 +148,7 @@ impl Control {
         {
             self.lease = None;
             // What could not be taken back is still found by `Inspect`.
-            let _ = self.force.withdraw();
+            self.force.withdraw().ok();
         }
     }
 
@@ -179,7 +190,7 @@ impl Control {
             } => {
                 let lease = checked(lease)?;
                 let done = self.force.impair(impairment, back_end);
-                self.lease = self.force.is_on().then(|| self.from_now(lease));
+                self.lease = self.force.is_on().then(|| self.until_later(lease));
                 done?;
                 Response::Done
             }
@@ -187,7 +198,7 @@ impl Control {
                 let (lease, _) = self
                     .lease
                     .ok_or("nothing is in force, so there is no lease")?;
-                self.lease = Some(self.from_now(lease));
+                self.lease = Some(self.until_later(lease));
                 Response::Done
             }
             Request::Count => Response::Counted {
@@ -209,7 +220,7 @@ impl Control {
         Ok(Slot::Ready(response))
     }
 
-    fn from_now(&self, lease: Duration) -> (Duration, Duration) {
+    fn until_later(&self, lease: Duration) -> (Duration, Duration) {
         (lease, self.clock.elapsed().saturating_add(lease))
     }
 
@@ -243,7 +254,7 @@ impl Control {
                 Err(why) => Response::Refused { why },
             };
             // The agent may have ended meanwhile.
-            let _ = events.send(Event::Measured(id, response));
+            events.send(Event::Measured(id, response)).ok();
         })?;
         Ok(Slot::Measuring(id))
     }

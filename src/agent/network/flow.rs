@@ -119,6 +119,23 @@ pub(crate) fn is_tcp() -> Vec<Expression> {
     protocol(TCP)
 }
 
+/// A packet of this version that is longer than this. TCP's are not meant: those are cut where they are handed to an interface.
+pub(crate) fn in_pieces(version: IpVersion, mtu: u32) -> Vec<Expression> {
+    // IPv4 counts its header, IPv6 does not.
+    let (offset, header) = match version {
+        IpVersion::V4 => (2, 0),
+        IpVersion::V6 => (4, 40),
+    };
+    let longer = mtu.saturating_sub(header).saturating_add(1);
+    let longer = u16::try_from(longer).unwrap_or(u16::MAX);
+    vec![
+        meta(Meta::Protocol),
+        compare(Is::NotEqual, &[TCP]),
+        payload(Header::Network, offset, 2),
+        compare(Is::AtLeast, &longer.to_be_bytes()),
+    ]
+}
+
 /// A reset does not answer a reset, and must itself pass.
 pub(crate) fn is_no_reset() -> Vec<Expression> {
     const FLAGS: u32 = 13;

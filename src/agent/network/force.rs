@@ -2,10 +2,13 @@
 
 use super::flow::Way;
 use super::kernel::Kernel;
+use super::mtu;
+use super::netem::tables::without_lines;
+use super::netem::{self, Netem, Ways};
 use super::nft::{Counted, NAME, Nft, Present};
 use super::queue::Queue;
 use super::queue::plan::{MOST_RULES, Queues};
-use super::ruleset::{chain_name, tables};
+use super::ruleset::{self, chain_name};
 use super::sockets;
 use crate::impairment::{BackEnd, Counts, Effect, Features, Flow, Impairment};
 
@@ -14,13 +17,17 @@ use crate::impairment::{BackEnd, Counts, Effect, Features, Flow, Impairment};
 pub(crate) struct Force {
     kernel: Option<Kernel>,
     nft: Option<Nft>,
+    netem: Option<Netem>,
     now: Option<InForce>,
+    /// Lines may be there that no table leads into any more.
+    is_settled: bool,
     /// Impairments so far.
     turns: usize,
 }
 
 struct InForce {
     impairment: Impairment,
+    back_end: BackEnd,
     queue: Queue,
     /// Connections that were ended as it began, by rule.
     ended: Vec<(usize, u64)>,
@@ -46,6 +53,16 @@ impl Force {
             .ok_or_else(|| "no socket for nftables".into())
     }
 
+    fn netem(&mut self) -> Result<&mut Netem, String> {
+        if self.netem.is_none() {
+            let netem = Netem::open().map_err(|e| format!("no socket for interfaces: {e}"))?;
+            self.netem = Some(netem);
+        }
+        self.netem
+            .as_mut()
+            .ok_or_else(|| "no socket for interfaces".into())
+    }
+
     pub(crate) fn is_on(&self) -> bool {
         self.now.is_some()
     }
@@ -60,12 +77,20 @@ impl Force {
         }
     }
 
+    fn tables(&mut self) -> Result<Vec<Present>, String> {
+        let tables = self.nft()?.tables();
+        tables.map_err(|e| format!("tables cannot be listed: {e}"))
+    }
+
     /// Whatever of chaosrun's is there, one line each.
     pub(crate) fn found(&mut self) -> Result<Vec<String>, String> {
-        let tables = self
-            .nft()?
-            .tables()
-            .map_err(|e| format!("tables cannot be listed: {e}"))?;
+        let mut found = self.our_tables()?;
+        found.extend(self.netem()?.found()?);
+        Ok(found)
+    }
+
+    fn our_tables(&mut self) -> Result<Vec<String>, String> {
+        let tables = self.tables()?;
         Ok(tables
             .iter()
             .filter(|table| is_ours(table))
@@ -79,42 +104,93 @@ impl Force {
         back_end: BackEnd,
     ) -> Result<(), String> {
         check(&impairment)?;
-        if back_end != BackEnd::Queue {
-            return Err(format!("this agent has no back end {}", back_end.name()));
-        }
+        self.alone()?;
         let kernel = self.kernel()?;
+        if !kernel.has(back_end) {
+            return Err(kernel.lacks(back_end.name()));
+        }
         let versions = kernel.versions.clone();
         let means = kernel.means.ok_or_else(|| kernel.lacks("queue"))?;
-        let queues = Queues::new(&impairment, means, self.turns);
-        let queue = Queue::start(&impairment, queues)?;
+        let mtu = mtu::smallest().map_err(|e| format!("interfaces cannot be listed: {e}"))?;
+        let queued = match back_end {
+            BackEnd::Queue => impairment.clone(),
+            BackEnd::Netem => without_lines(&impairment),
+        };
+        let queue = Queue::start(&queued, Queues::new(&queued, means, mtu, self.turns))?;
         self.turns += 1;
+        let tables = match back_end {
+            BackEnd::Queue => {
+                self.netem.iter_mut().for_each(Netem::forget);
+                ruleset::tables(&impairment, &versions, queue.queues())
+            }
+            BackEnd::Netem => {
+                let ways = self.lines(&impairment)?;
+                netem::tables::tables(&impairment, &versions, &ways, queue.queues())
+            }
+        };
         if let Some(before) = &self.now {
             before.queue.pass();
         }
-        let tables = tables(&impairment, &versions, queue.queues());
+        self.is_settled = false;
         if let Err(why) = self.nft()?.replace(&tables) {
             return Err(self.refused(&why.to_string()));
         }
         let ended = reset(&impairment);
         self.now = Some(InForce {
             impairment,
+            back_end,
             queue,
             ended,
         });
         Ok(())
     }
 
+    /// Beside those that are in force, if there is room for both.
+    fn lines(&mut self, impairment: &Impairment) -> Result<Ways, String> {
+        let netem = self.netem()?;
+        let why = match netem.prepare(impairment) {
+            Ok(ways) => return Ok(ways),
+            Err(why) => why,
+        };
+        if netem.found()?.is_empty() {
+            return Err(why);
+        }
+        self.withdraw()?;
+        self.netem()?.sweep()?;
+        self.netem()?.prepare(impairment)
+    }
+
+    /// Takes away lines that an impairment before this one had, once nothing waits in them. It may take a moment, which is no
+    /// part of the change.
+    pub(crate) fn settle(&mut self) {
+        if !self.is_settled
+            && let Some(netem) = &mut self.netem
+        {
+            // What is left does nothing, and goes with the next that is taken away.
+            netem.settle().ok();
+        }
+        self.is_settled = true;
+    }
+
+    /// Nobody else's table has the name of those that this agent is about to make.
+    fn alone(&mut self) -> Result<(), String> {
+        if self.now.is_some() {
+            return Ok(());
+        }
+        let tables = self.tables()?;
+        let Some(other) = tables.iter().find(|table| table.name == NAME) else {
+            return Ok(());
+        };
+        let whose = match other.owner {
+            Some(_) => "another agent is at work in this network",
+            None => "it is somebody else's; rename or remove it (`nft delete table`)",
+        };
+        Err(format!("{} is there already: {whose}", line(other)))
+    }
+
     /// The kernel took nothing of it, and what was in force before would no longer hold packets.
     fn refused(&mut self, why: &str) -> String {
-        let taken = self.found().unwrap_or_default();
-        let had_one = self.now.is_some();
-        let back = self.withdraw();
-        if let (false, Some(table)) = (had_one, taken.first()) {
-            return format!(
-                "{table} is there already: another agent is at work in this network, or somebody else's table has this name ({why})"
-            );
-        }
-        match back {
+        match self.withdraw() {
             Ok(()) => format!("the kernel refuses these rules: {why}"),
             Err(more) => format!("the kernel refuses these rules: {why}; and {more}"),
         }
@@ -135,6 +211,12 @@ impl Force {
         let counted = nft
             .counters()
             .map_err(|e| format!("counters cannot be read: {e}"))?;
+        let lines = match &mut self.netem {
+            Some(netem) if now.back_end == BackEnd::Netem => {
+                netem.count(&now.impairment, &counted)?
+            }
+            _ => Vec::new(),
+        };
         let overflowed = super::queue::overflows(now.queue.queues());
         for (number, (rule, counts)) in now.impairment.rules.iter().zip(&mut all).enumerate() {
             let seen = of_rule(&counted, number);
@@ -147,6 +229,9 @@ impl Force {
                     let ended = now.ended.iter().find(|(rule, _)| *rule == number);
                     (counts.packets, counts.bytes) = seen;
                     counts.reset = seen.0 + ended.map_or(0, |(_, count)| *count);
+                }
+                Effect::Line(_) if now.back_end == BackEnd::Netem => {
+                    *counts = lines.get(number).copied().unwrap_or_default();
                 }
                 Effect::Line(_) => {
                     counts.overflowed += overflowed.get(&number).copied().unwrap_or_default();
@@ -170,21 +255,22 @@ impl Force {
             // They go away with their socket.
             self.nft = None;
             self.now = None;
-            let left = self.found()?;
+            let left = self.our_tables()?;
             if !left.is_empty() {
                 return Err(format!("{} cannot be removed: {why}", left.join(", ")));
             }
         }
         self.now = None;
-        Ok(())
+        self.is_settled = true;
+        self.netem.as_mut().map_or(Ok(()), Netem::sweep)
     }
 
     /// The same, and whatever an earlier agent left.
     pub(crate) fn relieve(&mut self) -> Result<(), String> {
         self.withdraw()?;
-        let left = self.found()?;
+        let left = self.our_tables()?;
         if left.is_empty() {
-            return Ok(());
+            return self.netem()?.sweep();
         }
         Err(format!(
             "{} belongs to another agent that is still at work in this network, and goes away with it",

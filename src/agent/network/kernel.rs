@@ -3,10 +3,11 @@
 
 use std::collections::BTreeMap;
 
+use super::netem::Netem;
 use super::netlink::Failure;
 use super::nft::expr::{
-    Expression, IpVersion, compat_queue, connection_status, copy_to_destination, counter, queue,
-    reject_with_reset,
+    Expression, IpVersion, compat_queue, connection_status, copy_to_destination, counter,
+    forward_to, queue, reject_with_reset,
 };
 use super::nft::{Chain, Family, Nft, Table};
 use super::queue;
@@ -22,6 +23,7 @@ pub(crate) struct Kernel {
     pub(crate) versions: Vec<IpVersion>,
     /// `None`: packets cannot be handed to user space.
     pub(crate) means: Option<Means>,
+    has_netem: bool,
     missing: BTreeMap<String, String>,
 }
 
@@ -83,17 +85,36 @@ impl Kernel {
             can_copy,
             sees_connections,
         });
+        // It needs queues too: for questions to name servers, and for a silence that the sender does not learn of.
+        let has_netem = match netem(&mut nft) {
+            Ok(()) => works,
+            Err(why) => {
+                missing.insert("netem".into(), why);
+                false
+            }
+        };
         Ok(Self {
             versions,
             means,
+            has_netem,
             missing,
         })
     }
 
     pub(crate) fn features(&self) -> Features {
         Features {
-            back_ends: self.means.iter().map(|_| BackEnd::Queue).collect(),
+            back_ends: [BackEnd::Netem, BackEnd::Queue]
+                .into_iter()
+                .filter(|back_end| self.has(*back_end))
+                .collect(),
             missing: self.missing.clone(),
+        }
+    }
+
+    pub(crate) fn has(&self, back_end: BackEnd) -> bool {
+        match back_end {
+            BackEnd::Netem => self.has_netem,
+            BackEnd::Queue => self.means.is_some(),
         }
     }
 
@@ -112,6 +133,14 @@ fn no_nftables(why: &Failure) -> String {
             "no table can be made: {why}; the kernel needs nf_tables (CONFIG_NF_TABLES) of Linux 5.12 or later"
         )
     }
+}
+
+/// Both halves of it: the qdiscs, and what leads into them.
+fn netem(nft: &mut Nft) -> Result<(), String> {
+    let mut netem = Netem::open().map_err(|e| format!("no socket for interfaces: {e}"))?;
+    netem.probe()?;
+    tried(nft, Family::Netdev, forward_to(1).to_vec())
+        .map_err(|e| format!("{e}: what comes in cannot be handed to a qdisc; load nft_fwd_netdev"))
 }
 
 fn tried(nft: &mut Nft, family: Family, rule: Vec<Expression>) -> Result<(), Failure> {

@@ -8,6 +8,8 @@ mod flow;
 mod force;
 mod kernel;
 mod measure;
+mod mtu;
+mod netem;
 mod netlink;
 mod nft;
 mod queue;

@@ -207,7 +207,7 @@ fn action(
 }
 
 /// Conditions with one alternative stand in one rule; each other one is a chain of its own, whose rules go on to the next.
-fn selection(
+pub(super) fn selection(
     prefix: &str,
     conditions: Vec<Alternatives>,
     end: &Verdict,

@@ -19,7 +19,6 @@ pub(crate) const REQUEST: u16 = 0x1;
 pub(crate) const ACK: u16 = 0x4;
 /// `NLM_F_ROOT | NLM_F_MATCH`.
 pub(crate) const DUMP: u16 = 0x300;
-pub(crate) const REPLACE: u16 = 0x100;
 pub(crate) const EXCLUSIVE: u16 = 0x200;
 pub(crate) const CREATE: u16 = 0x400;
 pub(crate) const APPEND: u16 = 0x800;
@@ -90,7 +89,8 @@ impl Netlink {
         let mut socket = Socket::new(protocol)?;
         socket.bind_auto()?;
         // Its own words and no echo of the request; kernels without the two say less.
-        let _ = (socket.set_ext_ack(true), socket.set_cap_ack(true));
+        socket.set_ext_ack(true).ok();
+        socket.set_cap_ack(true).ok();
         Ok(Self {
             socket,
             sequence: 0,

@@ -26,6 +26,8 @@ fn expression(name: &'static str, data: Attributes) -> Expression {
 /// What a packet's companion data can be asked, as `NFT_META_*`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Meta {
+    /// Of the frame that it came in.
+    FrameKind = 1,
     Priority = 2,
     Mark = 3,
     InterfaceIn = 4,
@@ -57,8 +59,6 @@ pub(crate) enum Verdict {
     /// Comes back to the next rule, if nothing there decides.
     Jump(String),
     Goto(String),
-    /// Back to the rule behind the jump.
-    Return,
 }
 
 pub(crate) fn meta(key: Meta) -> Expression {
@@ -138,7 +138,6 @@ pub(crate) fn verdict(verdict: &Verdict) -> Expression {
         Verdict::Accept => (1, None),
         Verdict::Jump(chain) => (-3, Some(chain)),
         Verdict::Goto(chain) => (-4, Some(chain)),
-        Verdict::Return => (-5, None),
     };
     let mut inner = Attributes::new().be32(1, code.cast_unsigned());
     if let Some(chain) = chain {

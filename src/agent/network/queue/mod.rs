@@ -103,7 +103,7 @@ impl Queue {
 impl Shared {
     fn wake(&self) {
         // It can only be full, and then the thread wakes anyway.
-        let _ = rustix::io::write(&self.wake, &1_u64.to_ne_bytes());
+        rustix::io::write(&self.wake, &1_u64.to_ne_bytes()).ok();
     }
 }
 
@@ -113,7 +113,7 @@ impl Drop for Queue {
         self.shared.wake();
         if let Some(thread) = self.thread.take() {
             // A panic in there was reported where it happened.
-            let _ = thread.join();
+            thread.join().ok();
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Which packets go to which queue, and what is decided about them there.
 
-use super::super::flow::Way;
+use super::super::flow::{Way, in_pieces};
 use super::super::nft::expr::{
     Expression, IpVersion, Is, Meta, Verdict, compare, compat_queue, connection_status,
     copy_to_destination, mask, meta, queue, set_mark, verdict,
@@ -31,6 +31,8 @@ pub(crate) struct Means {
 pub(crate) struct Queues {
     means: Means,
     base: u16,
+    /// Longer packets leave in pieces.
+    mtu: u32,
     /// Both ways' lines, by rule.
     lines: Vec<(usize, Way)>,
     rules: usize,
@@ -52,7 +54,7 @@ pub(super) struct Post {
 
 impl Queues {
     /// `turn`: how many impairments there were before.
-    pub(crate) fn new(impairment: &Impairment, means: Means, turn: usize) -> Self {
+    pub(crate) fn new(impairment: &Impairment, means: Means, mtu: u32, turn: usize) -> Self {
         let lines = impairment.rules.iter().enumerate().flat_map(|(at, rule)| {
             let is_line = matches!(rule.effect, Effect::Line(_));
             Way::BOTH
@@ -63,6 +65,7 @@ impl Queues {
         Self {
             means,
             base: BLOCKS[turn % BLOCKS.len()],
+            mtu,
             lines: lines.collect(),
             rules: impairment.rules.len(),
         }
@@ -154,7 +157,8 @@ fn shown(line: &Line) -> Show {
 
 impl Actions for Queues {
     /// A packet on its way out still counts against its socket, which then sends no more: a copy is held in its place, that belongs to no
-    /// socket. Only the first packet of a connection is held itself, so that the connection tracker learns of it.
+    /// socket. Held itself is only the first packet of a connection, so that the connection tracker learns of it, and a datagram that
+    /// leaves in pieces: the kernel counts the pieces of such a copy wrongly, and its receiver then takes none.
     fn line(&self, rule: usize, way: Way, version: IpVersion) -> Vec<Vec<Expression>> {
         /// `IPS_CONFIRMED`.
         const KNOWN: [u8; 4] = 8_u32.to_ne_bytes();
@@ -163,7 +167,9 @@ impl Actions for Queues {
         if way == Way::In || !self.means.can_copy {
             return vec![vec![hold]];
         }
-        let mut all = Vec::new();
+        let mut in_pieces = in_pieces(version, self.mtu);
+        in_pieces.push(hold.clone());
+        let mut all = vec![in_pieces];
         if self.means.sees_connections {
             let is_new = compare(Is::Equal, &[0; 4]);
             all.push(vec![connection_status(), mask(&KNOWN), is_new, hold]);

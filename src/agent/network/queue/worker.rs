@@ -82,7 +82,7 @@ impl Worker {
 
     pub(super) fn run(mut self) {
         // The kernel may wake a thread 50 µs late to save power; where it does not let itself be told, so be it.
-        let _ = rustix::thread::set_current_timer_slack(NonZeroU64::new(1));
+        rustix::thread::set_current_timer_slack(NonZeroU64::new(1)).ok();
         loop {
             let ends = self.shared.ends.load(Ordering::Acquire);
             if ends || self.shared.passes.load(Ordering::Acquire) {
@@ -237,7 +237,7 @@ impl Worker {
     fn flush(&mut self) {
         if !self.outbox.is_empty() {
             // A packet can be gone with its interface; the kernel's answer to that is no packet and is not looked at.
-            let _ = send(&self.netlink, &self.outbox, SendFlags::empty());
+            send(&self.netlink, &self.outbox, SendFlags::empty()).ok();
             self.outbox.clear();
         }
     }
@@ -256,7 +256,7 @@ impl Worker {
         ];
         if poll(&mut watched, Some(&timeout)).is_ok_and(|ready| ready > 0) {
             let mut counter = [0; 8];
-            let _ = rustix::io::read(&self.shared.wake, &mut counter);
+            rustix::io::read(&self.shared.wake, &mut counter).ok();
         }
     }
 }

@@ -149,7 +149,7 @@ pub(in crate::runtime::docker) async fn impaired(
     };
     let life = Life::of(instance);
     let seen = match slot.sidecar() {
-        Some(sidecar) if life.as_ref() == Some(&sidecar.of) => {
+        Some(sidecar) if sidecar.is_of(life.as_ref()) => {
             count(&instance.identity(), &slot, &sidecar).await?
         }
         stale => {
@@ -249,15 +249,21 @@ impl<'a> Current<'a> {
         }
     }
 
-    /// What it answers, asked at once; meanwhile the target is looked at. `None`: the agent is not in the network that the target
+    /// What it answers, asked at once; meanwhile the target is looked at, unless it was just now. `None`: the agent is not in the network that the target
     /// has now, or was lost on the way.
     async fn only<T>(self, answer: impl Future<Output = Result<T>>) -> Result<Option<T>> {
         let Some(sidecar) = self.sidecar else {
             return Ok(None);
         };
-        let look = observe::look(self.docker, &self.subject.id);
-        let (answer, seen) = tokio::join!(answer, look);
-        if seen?.as_ref().and_then(Life::of).as_ref() != Some(&sidecar.of) {
+        let look = async {
+            if sidecar.is_confirmed() {
+                return Ok(true);
+            }
+            let seen = observe::look(self.docker, &self.subject.id).await?;
+            Ok::<_, RuntimeError>(sidecar.is_of(seen.as_ref().and_then(Life::of).as_ref()))
+        };
+        let (answer, is_current) = tokio::join!(answer, look);
+        if !is_current? {
             self.slot.end_this(&sidecar);
             return Ok(None);
         }

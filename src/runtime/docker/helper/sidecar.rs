@@ -1,6 +1,7 @@
 //! One agent in one target's network, and all of them.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use super::keeper::{Keeper, Order, Reply};
 use super::wire::{Wire, lost, unexpected};
 use crate::action::Subject;
 use crate::agent::protocol::{Request, Response};
+use crate::clock::Clock;
 use crate::impairment::{BackEnd, Features};
 use crate::inventory::{Instance, TARGET_LABEL};
 use crate::runtime::docker::call::refused;
@@ -39,6 +41,9 @@ impl Life {
 /// A running agent. It ends when this is dropped.
 pub(super) struct Sidecar {
     pub(super) of: Life,
+    clock: Clock,
+    /// When the target was last seen to live that life, by that clock.
+    confirmed: AtomicU64,
     back_end: OnceCell<BackEnd>,
     orders: mpsc::UnboundedSender<Order>,
 }
@@ -66,6 +71,8 @@ impl Sidecar {
         docker.tasks.spawn(keeper.run());
         Ok(Self {
             of,
+            clock: Clock::start(),
+            confirmed: AtomicU64::new(0),
             back_end: OnceCell::new(),
             orders,
         })
@@ -84,6 +91,21 @@ impl Sidecar {
             Response::Refused { why } => Err(refused(tried, why)),
             _ => Ok(reply),
         }
+    }
+
+    /// Is this the target as it was when the agent was started?
+    pub(super) fn is_of(&self, life: Option<&Life>) -> bool {
+        let same = life == Some(&self.of);
+        if same {
+            self.confirmed.store(self.clock.now(), Ordering::Relaxed);
+        }
+        same
+    }
+
+    /// Was that seen just now? Then nobody has to look again.
+    pub(super) fn is_confirmed(&self) -> bool {
+        let since = self.clock.now() - self.confirmed.load(Ordering::Relaxed);
+        Duration::from_micros(since) < JUST_NOW
     }
 
     pub(super) fn has_ended(&self) -> bool {
@@ -242,6 +264,10 @@ impl Slot {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// A step looks at its targets right before it hits them. In less time than this none stops and starts again; one that does so later is as
+/// one that does so right after a look.
+const JUST_NOW: Duration = Duration::from_millis(250);
 
 /// So long does a look at what an agent has in force take at most.
 pub(super) const LOOK: Duration = Duration::from_secs(2);
