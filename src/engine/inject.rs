@@ -8,6 +8,8 @@ use futures_util::stream::{self, StreamExt, TryStreamExt};
 use tokio::time::timeout;
 
 use super::role;
+use super::tally::{self, Counted};
+use super::trip::{self, Check};
 use super::undo::{AT_ONCE, LOOK_WITHIN, wait_for};
 use crate::action::{Action, Capability, Change, Subject};
 use crate::fault::Scene;
@@ -202,11 +204,22 @@ pub(super) fn needs(actions: &[Action]) -> Vec<(Subject, Capability)> {
         .collect()
 }
 
+/// What has become of a step's actions.
+pub(super) struct Effect {
+    pub proof: Proof,
+    /// By the agents, until it was proven.
+    pub counted: Counted,
+}
+
 /// Applies the actions, different containers at the same time, and proves their effect.
 ///
 /// # Errors
 /// The engine refused one: its own words. Others may have been applied.
-pub(super) async fn apply(runtime: &dyn Runtime, actions: &[Action]) -> Result<Proof, String> {
+pub(super) async fn apply(
+    runtime: &dyn Runtime,
+    actions: &[Action],
+    checks: &[Check],
+) -> Result<Effect, String> {
     let applied: Vec<Result<(), String>> = stream::iter(actions.to_vec())
         .map(|action| async move {
             let tried = format!(
@@ -222,7 +235,14 @@ pub(super) async fn apply(runtime: &dyn Runtime, actions: &[Action]) -> Result<P
         .collect()
         .await;
     applied.into_iter().collect::<Result<(), String>>()?;
-    Ok(prove(runtime, actions).await)
+    let mut seen = prove(runtime, actions).await;
+    if seen.iter().all(|(holds, _)| *holds) {
+        seen.extend(trip::prove_all(runtime, checks).await);
+    }
+    // What the measuring itself has sent is not the system's.
+    let counted = tally::count(runtime, actions, LOOK_WITHIN).await;
+    let proof = summary(seen);
+    Ok(Effect { proof, counted })
 }
 
 /// Makes the change; however the engine hangs, this comes to an end.
@@ -242,8 +262,8 @@ pub(super) async fn apply_one(runtime: &dyn Runtime, action: &Action) -> Result<
     }
 }
 
-async fn prove(runtime: &dyn Runtime, actions: &[Action]) -> Proof {
-    let seen: Vec<(bool, String)> = stream::iter(actions.to_vec())
+async fn prove(runtime: &dyn Runtime, actions: &[Action]) -> Vec<(bool, String)> {
+    stream::iter(actions.to_vec())
         .map(|action| async move {
             let name = &action.subject.name;
             match wait_for(runtime, &action.subject, &action.effect, EFFECT_WITHIN).await {
@@ -259,8 +279,7 @@ async fn prove(runtime: &dyn Runtime, actions: &[Action]) -> Proof {
         })
         .buffered(AT_ONCE)
         .collect()
-        .await;
-    summary(seen)
+        .await
 }
 
 /// One proof out of many; what stands against it comes first.

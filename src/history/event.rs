@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::bucket::Bucket;
 use crate::action::Subject;
+use crate::impairment::{BackEnd, Counts};
 use crate::inventory::EngineFacts;
 use crate::scenario::{Guard, Slo};
 use crate::units::Micros;
@@ -70,6 +71,14 @@ pub enum Event {
     Reapplied {
         step: String,
         subject: Subject,
+        effect: Proof,
+    },
+    /// What an agent has done to a target's packets in the time of the step, and whether that shows its effect.
+    Counted {
+        step: String,
+        subject: Subject,
+        /// `None`: nobody says.
+        packets: Option<Packets>,
         effect: Proof,
     },
     /// Something happened to a container, by whomever.
@@ -189,6 +198,12 @@ pub enum Phase {
     Teardown,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Packets {
+    pub back_end: BackEnd,
+    pub counts: Counts,
+}
+
 /// As the instances themselves say it. It is for the eye alone: no verdict depends on it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RoleChange {
@@ -273,9 +288,9 @@ impl Event {
     /// through these for what must not be written.
     pub fn texts(&mut self) -> Vec<&mut String> {
         match self {
-            Self::Injected { effect, .. } | Self::Reapplied { effect, .. } => {
-                vec![&mut effect.evidence]
-            }
+            Self::Injected { effect, .. }
+            | Self::Reapplied { effect, .. }
+            | Self::Counted { effect, .. } => vec![&mut effect.evidence],
             Self::Reverted { revert, .. } => vec![&mut revert.evidence],
             Self::TornDown { proof } => vec![&mut proof.evidence],
             Self::Skipped { why, .. } | Self::Impeded { why, .. } => vec![why],

@@ -86,6 +86,7 @@ impl Record {
             Event::Injecting { .. }
             | Event::Injected { .. }
             | Event::Reapplied { .. }
+            | Event::Counted { .. }
             | Event::Reverting { .. }
             | Event::Reverted { .. }
             | Event::Skipped { .. } => self.step(at, &entry.event),
@@ -191,6 +192,7 @@ impl Record {
         let (Event::Injecting { step: name, .. }
         | Event::Injected { step: name, .. }
         | Event::Reapplied { step: name, .. }
+        | Event::Counted { step: name, .. }
         | Event::Reverting { step: name }
         | Event::Reverted { step: name, .. }
         | Event::Skipped { step: name, .. }) = event

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::event::{Event, Proof, RecordedStep};
-use super::kept::Kept;
+use super::event::{Event, Packets, Proof, RecordedStep};
+use super::kept::{Kept, MAX_KEPT};
 use crate::action::Subject;
 use crate::units::Micros;
 
@@ -20,6 +20,8 @@ pub struct StepRecord {
     pub reapplied: Kept<(Subject, Proof)>,
     /// One that had lost its fault could not be shown to have it again.
     pub lost: bool,
+    /// What the agents did to whose packets; the last word on each of them.
+    pub counted: Vec<(Subject, Option<Packets>, Proof)>,
     pub reverting: Option<Micros>,
     pub reverted: Option<(Micros, Proof)>,
     /// Why, and whether the scenario allows it.
@@ -39,6 +41,7 @@ impl StepRecord {
                 // After a second injection an earlier revert says nothing.
                 self.reverting = None;
                 self.reverted = None;
+                self.counted.clear();
                 self.instances.extend_from_slice(instances);
                 self.injecting.replace(at).is_none()
             }
@@ -48,6 +51,19 @@ impl StepRecord {
             } => {
                 self.lost |= !effect.holds;
                 self.reapplied.push(at, (subject.clone(), effect.clone()));
+                true
+            }
+            Event::Counted {
+                subject,
+                packets,
+                effect,
+                ..
+            } => {
+                self.counted.retain(|(known, ..)| known != subject);
+                if self.counted.len() < MAX_KEPT {
+                    let row = (subject.clone(), *packets, effect.clone());
+                    self.counted.push(row);
+                }
                 true
             }
             Event::Reverting { .. } => self.reverting.replace(at).is_none(),

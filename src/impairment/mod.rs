@@ -7,6 +7,7 @@
 pub mod dns;
 pub mod expect;
 pub mod line;
+pub mod met;
 pub mod packet;
 mod phrase;
 

@@ -7,6 +7,7 @@ pub mod scene;
 pub mod select;
 pub mod shared;
 pub mod support;
+pub mod way;
 
 /// The first few, and how many more.
 pub(crate) fn list(items: impl ExactSizeIterator<Item = String>) -> String {

@@ -126,7 +126,11 @@ fn preview_step(
     let mut actions = Vec::new();
     // Not everyone need have a part in it.
     for one in shown {
-        let scene = scene::foresee_one(scenario, inventory, (seed, index), shown, one);
+        let turn = (seed, index);
+        let scene = match decided {
+            true => scene::foresee(scenario, inventory, turn, shown),
+            false => scene::foresee_one(scenario, inventory, turn, shown, one),
+        };
         let lowered = step.fault.lower(one, &scene);
         actions = lowered.map_err(|why| format!("{}: {why}", one.identity()))?;
         if !actions.is_empty() {

@@ -41,13 +41,20 @@ pub fn foresee_one(
     one: &Instance,
 ) -> Scene {
     let fault = &scenario.steps[turn.1].fault;
-    let target = scenario.target(fault.target());
-    let undecided = target.is_some_and(|target| target.role.is_some());
-    if undecided && !fault.is_shaped() {
-        foresee(scenario, inventory, turn, std::slice::from_ref(one))
-    } else {
-        foresee(scenario, inventory, turn, candidates)
+    let Some(target) = scenario.target(fault.target()) else {
+        return foresee(scenario, inventory, turn, candidates);
+    };
+    if target.role.is_some() && fault.is_shaped() {
+        return foresee(scenario, inventory, turn, candidates);
     }
+    let mut hit = vec![one.clone()];
+    if target.role.is_none() {
+        let picked = pick::pick(candidates.to_vec(), target.pick, turn.0, turn.1);
+        if picked.iter().any(|other| other.id == one.id) {
+            hit = picked;
+        }
+    }
+    foresee(scenario, inventory, turn, &hit)
 }
 
 /// Running containers that a target means where it is a peer: nothing is done to these, so a protected one counts as well.

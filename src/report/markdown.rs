@@ -55,7 +55,7 @@ pub(super) fn render(record: &Record, report: &Report) -> String {
                 cell(&step.name),
                 cell(&step.fault),
                 cell(&step.instances.join(", ")),
-                cell(&words::effect(step).0),
+                cell(&effect(step)),
                 cell(&words::recovery(&step.recovery_ms, step)),
                 cell(&words::revert(step).0),
             ]
@@ -144,6 +144,13 @@ fn rest(out: &mut String, count: usize) {
     if count > 0 {
         *out += &format!("\n… and {count} more: see the report.\n");
     }
+}
+
+/// With what became of the packets of a fault of the network.
+fn effect(step: &crate::verdict::StepRow) -> String {
+    let (effect, _) = words::effect(step);
+    let packets = words::all_packets(step);
+    packets.map_or_else(|| effect.clone(), |packets| format!("{effect}; {packets}"))
 }
 
 /// Text in a line or a table, where nothing of it is taken for markup.

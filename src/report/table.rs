@@ -164,6 +164,9 @@ fn step_table(report: &Report, view: View) -> Option<Table> {
         if step.reapplied > 0 {
             effect.push_str(&format!(", re-applied {} ×", step.reapplied));
         }
+        if let Some(packets) = words::all_packets(step) {
+            effect.push_str(&format!("; {packets}"));
+        }
         let (revert, verified) = words::revert(step);
         table.add_row([
             view.cell(&step.name, None),

@@ -4,10 +4,13 @@ use std::num::NonZeroU64;
 
 use super::text::plain;
 use crate::action::GONE;
+use crate::impairment::Counts;
 use crate::inventory::EngineFacts;
 use crate::scenario::Metric;
 pub(super) use crate::verdict::milliseconds;
-use crate::verdict::{CommandRow, NoteRow, ProbeRow, RecoveryRow, SloRow, StepRow, amount, ranked};
+use crate::verdict::{
+    CommandRow, NoteRow, PacketsRow, ProbeRow, RecoveryRow, SloRow, StepRow, amount, ranked,
+};
 
 /// What stands where there is nothing.
 pub(super) const NONE: &str = "-";
@@ -62,6 +65,36 @@ pub(super) fn effect(step: &StepRow) -> (String, Option<bool>) {
         (None, Some(_)) => ("NOT PROVEN".into(), Some(false)),
         (None, None) => (NONE.into(), None),
     }
+}
+
+/// What became of whose packets: `node-1, queue: 1200 packets, 600 delayed`.
+pub(super) fn packets(step: &StepRow) -> Vec<String> {
+    let row = |row: &PacketsRow| format!("{}, {}", row.instance, row.evidence);
+    step.packets.iter().map(row).collect()
+}
+
+/// The same of all together, short: `queue: 2400 packets, 50 dropped`.
+pub(super) fn all_packets(step: &StepRow) -> Option<String> {
+    let ends = step
+        .packets
+        .iter()
+        .filter_map(|row| row.back_end.as_deref());
+    let ends: std::collections::BTreeSet<&str> = ends.collect();
+    let sum = |of: fn(&PacketsRow) -> u64| step.packets.iter().map(of).fold(0, u64::saturating_add);
+    let counts = Counts {
+        packets: sum(|row| row.packets),
+        bytes: sum(|row| row.bytes),
+        delayed: sum(|row| row.delayed),
+        dropped: sum(|row| row.dropped),
+        corrupted: sum(|row| row.corrupted),
+        duplicated: sum(|row| row.duplicated),
+        reordered: sum(|row| row.reordered),
+        reset: sum(|row| row.reset),
+        answered: sum(|row| row.answered),
+        overflowed: sum(|row| row.overflowed),
+    };
+    let ends: Vec<&str> = ends.into_iter().collect();
+    (!ends.is_empty()).then(|| format!("{}: {}", ends.join(" and "), counts.phrase()))
 }
 
 pub(super) fn revert(step: &StepRow) -> (String, Option<bool>) {

@@ -1,13 +1,16 @@
 //! Everything that keeps a run from `passed`, each as a sentence.
 
+mod steps;
+
 use std::time::Duration;
 
 use super::report::Verdict;
 use super::slo::{Judged, Outcome};
 use super::{baseline, prober, recovery, steered, window};
-use crate::history::{Difference, Impediment, Phase, Record, StepRecord};
+use crate::history::{Difference, Impediment, Phase, Record};
 use crate::scenario::Window;
 use crate::units::{Micros, format_duration};
+use steps::named;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Finding {
@@ -210,52 +213,6 @@ impl Findings {
         }
     }
 
-    fn steps(&mut self, record: &Record) {
-        for step in &record.steps {
-            let name = &step.name;
-            match (&step.skipped, step.injecting, &step.injected) {
-                (Some((_, true)), None, _) => {}
-                (Some((why, _)), ..) if is_told(record, why) => {}
-                (Some((why, _)), ..) => self.open(format!("step {name} was skipped: {why}")),
-                (None, None, _) => self.follows(format!("step {name} was never injected")),
-                (None, Some(_), None) => {
-                    self.follows(format!("step {} was not applied whole", named(step)));
-                }
-                (None, Some(_), Some((_, proof)))
-                    if !proof.holds && is_told(record, &proof.evidence) => {}
-                (None, Some(_), Some((_, proof))) if !proof.holds => self.open(format!(
-                    "the effect of {} is not proven: {}",
-                    named(step),
-                    proof.evidence
-                )),
-                _ => self.lasted(step),
-            }
-        }
-    }
-
-    /// A fault that was in force for a part of its time only is another fault.
-    fn lasted(&mut self, step: &StepRecord) {
-        if step.lost {
-            self.open(format!(
-                "{} was lost in the middle, and could not be shown to be in force again",
-                named(step)
-            ));
-        }
-        let until = step.reverting.or(step.reverted.as_ref().map(|(at, _)| *at));
-        let (Some(from), Some(until)) = (step.injecting, until) else {
-            return;
-        };
-        let lasted = Duration::from_micros(until.saturating_sub(from));
-        if lasted.as_secs_f64() < 0.9 * step.hold.as_secs_f64() {
-            self.follows(format!(
-                "{} was in force for {} of its {}",
-                named(step),
-                format_duration(lasted),
-                format_duration(step.hold)
-            ));
-        }
-    }
-
     fn probers(&mut self, record: &Record) {
         let Some(range) = window::range(record, &Window::All) else {
             return self.follows("nothing was probed: the run never came to its baseline");
@@ -362,12 +319,6 @@ impl Findings {
     }
 }
 
-/// What kept the run from going on is told once.
-fn is_told(record: &Record, why: &str) -> bool {
-    let mut told = record.impediments.first.iter();
-    told.any(|(_, (_, text))| text.contains(why))
-}
-
 fn is_ours(record: &Record, difference: &Difference) -> bool {
     let mut hits = record
         .steps
@@ -379,20 +330,6 @@ fn is_ours(record: &Record, difference: &Difference) -> bool {
         })
         .peekable();
     difference.touched && (hits.peek().is_none() || hits.any(|step| !step.is_undone()))
-}
-
-/// `kill (kill on node-2)`
-fn named(step: &StepRecord) -> String {
-    let names: Vec<_> = step.instances.iter().map(|hit| hit.name.as_str()).collect();
-    let fault = if step.fault.is_empty() || step.fault == step.name {
-        String::new()
-    } else {
-        format!(" ({})", step.fault)
-    };
-    match names.as_slice() {
-        [] => format!("{}{fault}", step.name),
-        names => format!("{}{fault} on {}", step.name, names.join(", ")),
-    }
 }
 
 fn time(us: Micros) -> String {

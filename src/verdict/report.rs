@@ -109,6 +109,9 @@ pub struct StepRow {
     /// `None`: it was not injected.
     pub effect: Option<Proven>,
     pub reapplied: u64,
+    /// Of a fault of the network: what the agents did to whose packets.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub packets: Vec<PacketsRow>,
     /// `None`: no revert is recorded.
     pub revert: Option<Checked>,
     pub skipped: Option<SkipRow>,
@@ -118,6 +121,31 @@ pub struct StepRow {
     /// In the scenario; 0 where it is not known.
     #[serde(default)]
     pub line: usize,
+}
+
+/// From when the fault was shown to be in force until it was taken back, without the packets that measured it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PacketsRow {
+    pub instance: String,
+    /// `netem` or `queue`; `null`, and no numbers, where the agent did not say.
+    pub back_end: Option<String>,
+    /// That the fault is about.
+    pub packets: u64,
+    pub bytes: u64,
+    pub delayed: u64,
+    pub dropped: u64,
+    pub corrupted: u64,
+    pub duplicated: u64,
+    pub reordered: u64,
+    /// Connections that were reset or refused.
+    pub reset: u64,
+    /// Questions to a name server.
+    pub answered: u64,
+    /// Dropped because the most that may be held was held already.
+    pub overflowed: u64,
+    /// Has it done to packets what it should?
+    pub met: bool,
+    pub evidence: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use super::objective;
 use super::recovery::{self, ms};
 use super::report::{
-    Checked, DifferenceRow, EventRow, GuardRow, ImpedimentRow, InstanceRow, LatencyRow, PhaseRow,
-    ProbePhaseRow, ProbeRow, Proven, RoleRow, SkipRow, StepRow, TextRow,
+    Checked, DifferenceRow, EventRow, GuardRow, ImpedimentRow, InstanceRow, LatencyRow, PacketsRow,
+    PhaseRow, ProbePhaseRow, ProbeRow, Proven, RoleRow, SkipRow, StepRow, TextRow,
 };
 use super::window;
-use crate::action::GONE;
-use crate::history::{Kept, Latencies, Phase, ProbeRecord, Proof, Record, RoleChange, StepRecord};
+use crate::action::{GONE, Subject};
+use crate::history::{
+    Kept, Latencies, Packets, Phase, ProbeRecord, Proof, Record, RoleChange, StepRecord,
+};
 use crate::scenario::Window;
 use crate::units::Micros;
 
@@ -66,10 +68,11 @@ fn step(record: &Record, step: &StepRecord) -> StepRow {
         reverting_ms: step.reverting.map(ms),
         reverted_ms: step.reverted.as_ref().map(|(at, _)| ms(*at)),
         effect: step.injected.as_ref().map(|(_, proof)| Proven {
-            proven: proof.holds && !step.lost,
+            proven: proof.holds && !step.lost && is_met(step),
             evidence: proof.evidence.clone(),
         }),
         reapplied: step.reapplied.first.len() as u64 + step.reapplied.dropped,
+        packets: step.counted.iter().map(packets).collect(),
         revert: step.reverted.as_ref().map(|(_, proof)| checked(proof)),
         skipped: step.skipped.as_ref().map(|(why, by_choice)| SkipRow {
             why: why.clone(),
@@ -78,6 +81,31 @@ fn step(record: &Record, step: &StepRecord) -> StepRow {
         recovery_ms: recovery::slowest(probes.values()),
         probes,
         line: step.line,
+    }
+}
+
+/// What no packet met was in force, and had no effect.
+fn is_met(step: &StepRecord) -> bool {
+    step.counted.is_empty() || step.counted.iter().any(|(.., effect)| effect.holds)
+}
+
+fn packets((subject, packets, effect): &(Subject, Option<Packets>, Proof)) -> PacketsRow {
+    let counts = packets.map(|packets| packets.counts).unwrap_or_default();
+    PacketsRow {
+        instance: subject.name.clone(),
+        back_end: packets.map(|packets| packets.back_end.name().into()),
+        packets: counts.packets,
+        bytes: counts.bytes,
+        delayed: counts.delayed,
+        dropped: counts.dropped,
+        corrupted: counts.corrupted,
+        duplicated: counts.duplicated,
+        reordered: counts.reordered,
+        reset: counts.reset,
+        answered: counts.answered,
+        overflowed: counts.overflowed,
+        met: effect.holds,
+        evidence: effect.evidence.clone(),
     }
 }
 

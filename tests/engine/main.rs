@@ -6,6 +6,7 @@ mod applying;
 mod choosing;
 mod interrupted;
 mod journal;
+mod network;
 mod passing;
 mod stage;
 mod steering;

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use chaosrun::history::{Entry, Event, Impediment, Record, fold as read};
+use chaosrun::history::{Entry, Event, Impediment, Packets, Record, fold as read};
+use chaosrun::impairment::{BackEnd, Counts};
 use chaosrun::report;
 use chaosrun::scenario::{Metric, Window};
 use chaosrun::verdict::{Verdict, judge};
@@ -145,6 +146,51 @@ fn aborted() {
     let mut run = Run::new(no_failover, usual());
     run.guards = vec![guard()];
     check("aborted", &with(run.entries(), 12 * SECOND, tripped()));
+}
+
+/// A fault of the network, with what agents counted.
+fn delayed(packets: u64) -> Vec<Entry> {
+    let entries = edit(
+        Run::new(fails_over, usual()).entries(),
+        |event| match event {
+            Event::Started(header) => header.steps[0].fault = "delay".into(),
+            Event::Injected { effect, .. } => {
+                effect.evidence = "node-2: in force through queue: 0 packets so far; \
+                node-2 to node-1: round trips of 102us before, 50.21ms now (10 of 10 answered); expected 40ms to 77ms more"
+                .into();
+            }
+            Event::Reverted { revert, .. } => {
+                revert.evidence = "node-2: nothing of chaosrun's is in force in its network".into();
+            }
+            _ => {}
+        },
+    );
+    let counts = Counts {
+        packets,
+        bytes: packets * 90,
+        delayed: packets,
+        ..Counts::default()
+    };
+    let told = match packets {
+        0 => "queue: 0 packets: no packet has met it".into(),
+        _ => format!("queue: {packets} packets, {packets} delayed"),
+    };
+    let counted = Event::Counted {
+        step: "kill".into(),
+        subject: subject("node-2"),
+        packets: Some(Packets {
+            back_end: BackEnd::Queue,
+            counts,
+        }),
+        effect: proof(packets > 0, &told),
+    };
+    with(entries, INJECTING + 5 * SECOND + MS, counted)
+}
+
+#[test]
+fn a_fault_of_the_network() {
+    check("network", &delayed(1234));
+    check_verdict("network-unmet", &delayed(0), Verdict::Inconclusive);
 }
 
 #[test]

@@ -3,8 +3,10 @@
 use proptest::prelude::*;
 
 use chaosrun::history::{
-    Bucket, Difference, Entry, Event, Impediment, Phase, Sample, Steering, Tally, fold as read,
+    Bucket, Difference, Entry, Event, Impediment, Packets, Phase, Sample, Steering, Tally,
+    fold as read,
 };
+use chaosrun::impairment::{BackEnd, Counts};
 use chaosrun::scenario::{Metric, Relation, Slo, Window};
 use chaosrun::units::Micros;
 use chaosrun::verdict::Verdict;
@@ -236,6 +238,22 @@ fn any_event() -> impl Strategy<Value = Event> {
         }),
         (step.clone(), proof.clone()).prop_map(|(step, effect)| Event::Injected { step, effect }),
         step.clone().prop_map(|step| Event::Reverting { step }),
+        (step.clone(), proof.clone(), any::<Option<u64>>()).prop_map(|(step, effect, packets)| {
+            let packets = packets.map(|packets| Packets {
+                back_end: BackEnd::Netem,
+                counts: Counts {
+                    packets,
+                    dropped: packets,
+                    ..Counts::default()
+                },
+            });
+            Event::Counted {
+                step,
+                subject: subject("node-2"),
+                packets,
+                effect,
+            }
+        }),
         (step.clone(), proof.clone()).prop_map(|(step, revert)| Event::Reverted { step, revert }),
         (step, any::<bool>()).prop_map(|(step, by_choice)| Event::Skipped {
             step,

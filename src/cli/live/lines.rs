@@ -204,6 +204,22 @@ fn one(event: &Event, timing: RecordedTiming) -> Option<Line> {
             Tone::Plain,
             "the timeline stands still until a step is started or it is released",
         ),
+        Event::Counted {
+            step,
+            subject,
+            effect,
+            ..
+        } => {
+            let tone = if effect.holds {
+                Tone::Plain
+            } else {
+                Tone::Problem
+            };
+            line(
+                tone,
+                format!("{step}: on {}: {}", subject.name, effect.evidence),
+            )
+        }
         Event::TornDown { .. }
         | Event::Reverting { .. }
         | Event::Bucket { .. }

@@ -1,16 +1,14 @@
 //! A step's way: whom it hits, the intents on disk, the changes, and taking them back.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::revert::Revert;
 use super::{Done, Drive, Progress, State, micros};
 use crate::action::{Action, Change, Condition, Subject, Undo};
-use crate::engine::inject::{self, Miss};
-use crate::engine::journal::Line;
-use crate::engine::undo::Undone;
+use crate::engine::inject::{self, Effect, Miss};
+use crate::engine::trip;
 use crate::fault::Scene;
-use crate::history::{Difference, Event, Impediment, Phase, Proof};
+use crate::history::{Event, Impediment, Phase, Proof};
 use crate::plan::blast::{self, Hit};
 use crate::plan::shared;
 
@@ -72,11 +70,15 @@ impl Drive<'_> {
         self.steps[step].ids = ids;
         self.steps[step].actions.clone_from(&actions);
         self.steps[step].scene = scene;
+        let progress = &self.steps[step];
+        let checks = trip::checks(&actions, &progress.scene, &self.before, &self.impaired());
+        self.steps[step].checks.clone_from(&checks);
+        self.injections += 1;
         let runtime = Arc::clone(&self.run.runtime);
         let hand = self.tasks.spawn(async move {
             Done::Applied {
                 step,
-                outcome: inject::apply(&*runtime, &actions).await,
+                outcome: inject::apply(&*runtime, &actions, &checks).await,
             }
         });
         self.steps[step].hands.push(hand);
@@ -91,7 +93,7 @@ impl Drive<'_> {
         let limits = &self.run.scenario.limits;
         let instances = scene.hit.as_slice();
         let world = Arc::clone(&self.world.borrow());
-        let now = self.in_force();
+        let now = self.concerned();
         let hit = Hit {
             ever: &self.run.touched,
             now: &now,
@@ -137,17 +139,6 @@ impl Drive<'_> {
         Ok(())
     }
 
-    /// Ids of containers with a fault that is not reverted yet.
-    fn in_force(&self) -> BTreeSet<String> {
-        let under_way = |progress: &&Progress| progress.state != State::Over;
-        self.steps
-            .iter()
-            .filter(under_way)
-            .flat_map(|progress| &progress.actions)
-            .map(|action| action.subject.id.clone())
-            .collect()
-    }
-
     /// What the steps have made of containers that cannot be hit now, by id.
     fn held(&self) -> BTreeMap<String, String> {
         let mut held = BTreeMap::new();
@@ -161,47 +152,6 @@ impl Drive<'_> {
             held.extend(ids.map(|id| (id, words.clone())));
         }
         held
-    }
-
-    /// Undoes these steps in one go, newest first.
-    pub(super) fn revert(&mut self, newest_first: Vec<usize>) {
-        let patient = self.halting.is_none() && self.ending.is_none();
-        let mut work = Revert {
-            patient,
-            ..Revert::default()
-        };
-        for step in newest_first.iter().copied() {
-            work.doubtful |= self.let_go(step);
-            let first = !matches!(self.steps[step].state, State::Reverting { .. });
-            if first {
-                let name = self.name(step);
-                self.run.recorder.note(Event::Reverting { step: name });
-            }
-            let progress = &mut self.steps[step];
-            progress.state = State::Reverting { patient };
-            work.counts.push((step, progress.actions.len()));
-            work.actions.extend(progress.actions.iter().rev().cloned());
-            work.watched |= first && self.halting.is_none() && progress.proven;
-        }
-        let runtime = Arc::clone(&self.run.runtime);
-        let hand = self.tasks.spawn(async move { work.run(&*runtime).await });
-        for step in newest_first {
-            self.steps[step].hands.push(hand.clone());
-        }
-    }
-
-    /// Ends every task that changes the step's targets. Is it unknown what the engine makes of the last thing it was asked?
-    fn let_go(&mut self, step: usize) -> bool {
-        let progress = &mut self.steps[step];
-        let injecting = progress.state == State::Injecting;
-        progress.hands.drain(..).for_each(|hand| hand.abort());
-        let reapplying = std::mem::take(&mut progress.reapplying);
-        let doubtful = injecting || !reapplying.is_empty();
-        for subject in reapplying.into_values() {
-            let why = "it had lost it, and the engine did not give it back in time";
-            self.note_lost(step, subject, why.into());
-        }
-        doubtful
     }
 
     pub(super) fn on_resolved(&mut self, step: usize, answer: Result<Scene, Miss>) {
@@ -224,9 +174,12 @@ impl Drive<'_> {
         }
     }
 
-    pub(super) fn on_applied(&mut self, step: usize, outcome: Result<Proof, String>) {
+    pub(super) fn on_applied(&mut self, step: usize, outcome: Result<Effect, String>) {
         let (effect, refused) = match outcome {
-            Ok(effect) => (effect, None),
+            Ok(Effect { proof, counted }) => {
+                self.steps[step].counted = counted;
+                (proof, None)
+            }
             Err(why) => (
                 Proof {
                     holds: false,
@@ -259,56 +212,6 @@ impl Drive<'_> {
                 format!("step {}: {why}", self.name(step)),
             );
         }
-    }
-
-    pub(super) fn on_reverted(&mut self, step: usize, undone: Vec<Undone>) {
-        // Once by the task that was cut short at its very end, and once by the one after it.
-        if self.steps[step].state == State::Over {
-            return;
-        }
-        let name = self.name(step);
-        let newest_first: Vec<Action> = self.steps[step].actions.iter().rev().cloned().collect();
-        let mut receipts = Vec::new();
-        let mut seen = Vec::new();
-        for ((action, id), undone) in newest_first
-            .iter()
-            .zip(self.steps[step].ids.iter().rev())
-            .zip(undone)
-        {
-            if undone.proof.holds {
-                receipts.push(Line::Undone { id: *id });
-            }
-            if let Some(shortcoming) = undone.shortcoming {
-                let what = format!("{}: {shortcoming}", action.subject.name);
-                self.differences.push(Difference {
-                    subject: action.subject.clone(),
-                    touched: true,
-                    what,
-                });
-            }
-            seen.push((
-                undone.proof.holds,
-                format!("{}: {}", action.subject.name, undone.proof.evidence),
-            ));
-        }
-        // Without a receipt the journal stays, and undoing again does no harm.
-        let _kept = self.run.write_down(&receipts);
-        let revert = inject::summary(seen);
-        let clean = revert.holds;
-        let at = self
-            .run
-            .recorder
-            .note(Event::Reverted { step: name, revert });
-        self.cut(at);
-        if !clean {
-            // What cannot be undone is not to be followed by more.
-            self.halting.get_or_insert(at);
-        }
-        self.steps[step].state = State::Over;
-        self.steps[step].over = Some(at);
-        self.stale
-            .extend(newest_first.into_iter().map(|a| a.subject.id));
-        self.look_again();
     }
 }
 

@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use super::{Done, Drive, Progress, STOP_WAITS, State};
 use crate::action::{Action, Condition, Subject};
-use crate::engine::inject::{apply_one, look_at};
+use crate::engine::inject::{apply_one, look_at, lower_one};
 use crate::engine::undo::{LOOK_WITHIN, wait_for};
 use crate::history::{Event, Proof};
 use crate::inventory::{Instance, Inventory};
@@ -112,7 +112,29 @@ impl Drive<'_> {
         });
         for step in 0..self.steps.len() {
             if matches!(self.steps[step].state, State::Active { .. }) && self.halting.is_none() {
+                self.relower(step);
                 self.reapply(step);
+            }
+        }
+    }
+
+    /// Targets and peers may have come back at other addresses, which the fault goes along with. Its undo stays as it is on disk.
+    fn relower(&mut self, step: usize) {
+        let spec = &self.run.scenario.steps[step];
+        if !spec.fault.is_of_network() {
+            return;
+        }
+        let progress = &mut self.steps[step];
+        progress.scene.move_on(&self.world.borrow());
+        for action in &mut progress.actions {
+            let mut hit = progress.scene.hit.iter();
+            let Some(now) = hit.find(|one| one.id == action.subject.id && one.is_running()) else {
+                continue;
+            };
+            let lowered = lower_one(spec, now, &progress.scene).unwrap_or_default();
+            let same = |next: &Action| next.subject == action.subject && next.undo == action.undo;
+            if let Some(next) = lowered.into_iter().find(same) {
+                *action = next;
             }
         }
     }
@@ -154,6 +176,10 @@ impl Drive<'_> {
     pub(super) fn on_reapplied(&mut self, step: usize, subject: Subject, effect: Option<Proof>) {
         // One that was cut short is on record already.
         let known = self.steps[step].reapplying.remove(&subject.id);
+        if effect.is_some() {
+            // Its agent counts anew.
+            self.steps[step].counted.remove(&subject.id);
+        }
         if let (Some(subject), Some(effect)) = (known, effect) {
             let step = self.name(step);
             self.run.recorder.note(Event::Reapplied {

@@ -3,33 +3,33 @@
 
 mod act;
 mod advance;
+mod ahead;
 mod follow;
 mod pace;
 mod revert;
 mod roles;
+mod state;
 mod steer;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::task::JoinSet;
 use tokio::time::{sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::inject::Miss;
 use super::run::{Ready, Run};
-use super::undo::Undone;
+use super::trip::Before;
 use super::vitals::Vitals;
-use crate::action::{Action, Subject};
-use crate::fault::Scene;
-use crate::history::{Difference, Event, Impediment, Phase, Proof};
-use crate::inventory::{Instance, Inventory};
+use crate::history::{Difference, Event, Impediment, Phase};
+use crate::inventory::Inventory;
 use crate::probe::{self, Prober, Reading};
 use crate::runtime::{Notice, Scope};
 use crate::units::Micros;
 use pace::Pace;
+use state::{Done, Next, Progress, State};
 
 /// A loop without anything due looks around this often.
 const IDLE: Duration = Duration::from_millis(200);
@@ -70,73 +70,10 @@ pub(super) struct Drive<'a> {
     stale: BTreeSet<String>,
     looking: bool,
     differences: Vec<Difference>,
-}
-
-/// How far a step has come.
-struct Progress {
-    state: State,
-    actions: Vec<Action>,
-    /// What they were lowered on.
-    scene: Scene,
-    ids: Vec<u64>,
-    /// When it was reverted or skipped.
-    over: Option<Micros>,
-    /// Was its effect shown?
-    proven: bool,
-    /// Targets that lost the fault and are being given it back, by id.
-    reapplying: BTreeMap<String, Subject>,
-    /// Tasks that change its targets: none of them may go on while the step is undone.
-    hands: Vec<AbortHandle>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
-    Waiting,
-    Resolving,
-    Injecting,
-    Active {
-        until: Micros,
-    },
-    /// `patient`: the system is given its time to do it by itself.
-    Reverting {
-        patient: bool,
-    },
-    Over,
-}
-
-/// What a task reports back.
-enum Done {
-    Resolved {
-        step: usize,
-        answer: Result<Scene, Miss>,
-    },
-    Applied {
-        step: usize,
-        outcome: Result<Proof, String>,
-    },
-    Reverted {
-        steps: Vec<(usize, Vec<Undone>)>,
-        /// Targets that were found without their fault when its time was over, and what was seen.
-        lost: Vec<(usize, Subject, String)>,
-    },
-    Reapplied {
-        step: usize,
-        subject: Subject,
-        /// `None`: it had not lost its fault after all.
-        effect: Option<Proof>,
-    },
-    Looked {
-        seen: Vec<(String, Option<Instance>)>,
-        whole: Option<Inventory>,
-        /// The engine did not say.
-        unseen: Vec<String>,
-    },
-}
-
-/// What the loop does next.
-enum Next {
-    WaitUntil(Micros),
-    End,
+    /// Round trips with nothing in force.
+    before: Before,
+    /// How many steps have been injected.
+    injections: usize,
 }
 
 impl<'a> Drive<'a> {
@@ -161,17 +98,12 @@ impl<'a> Drive<'a> {
             }
         }
         let vitals = Vitals::new(&run.scenario.probes, &run.scenario.guards);
-        let progress = || Progress {
-            state: State::Waiting,
-            actions: Vec::new(),
-            scene: Scene::default(),
-            ids: Vec::new(),
-            over: None,
-            proven: false,
-            reapplying: BTreeMap::new(),
-            hands: Vec::new(),
-        };
-        let steps = run.scenario.steps.iter().map(|_| progress()).collect();
+        let steps = run
+            .scenario
+            .steps
+            .iter()
+            .map(|_| Progress::default())
+            .collect();
         let held = run.orders.held;
         let since = run.recorder.note(Event::Phase {
             phase: Phase::Baseline,
@@ -200,6 +132,8 @@ impl<'a> Drive<'a> {
             stale: BTreeSet::new(),
             looking: false,
             differences: Vec::new(),
+            before: Before::new(),
+            injections: 0,
         };
         for why in broken {
             drive.halt_impeded(Impediment::Probe, why);
@@ -209,6 +143,7 @@ impl<'a> Drive<'a> {
 
     /// Drives until everything is reverted and the probes have stopped.
     pub(super) async fn run_out(mut self) {
+        self.measure_ahead();
         let mut stop = self.run.stop.clone();
         while let Next::WaitUntil(at) = self.advance() {
             self.tell_standing();
@@ -324,7 +259,12 @@ impl<'a> Drive<'a> {
         match done {
             Done::Resolved { step, answer } => self.on_resolved(step, answer),
             Done::Applied { step, outcome } => self.on_applied(step, outcome),
-            Done::Reverted { steps, lost } => {
+            Done::Reverted {
+                steps,
+                lost,
+                counted,
+            } => {
+                self.note_counted(&steps, counted);
                 for (step, subject, seen) in lost {
                     let why = format!("at the end of its step it was found without it: {seen}");
                     self.note_lost(step, subject, why);
@@ -338,6 +278,7 @@ impl<'a> Drive<'a> {
                 subject,
                 effect,
             } => self.on_reapplied(step, subject, effect),
+            Done::Measured { before, injections } => self.on_measured(before, injections),
             Done::Looked {
                 seen,
                 whole,

@@ -41,7 +41,7 @@ impl Roles {
             .scenario
             .steps
             .iter()
-            .map(|s| s.fault.target())
+            .flat_map(|s| s.fault.peers().into_iter().chain([s.fault.target()]))
             .collect();
         let targets = run.scenario.targets.iter();
         for target in targets.filter(|target| hit.contains(target.name.as_str())) {

@@ -4,6 +4,8 @@ pub(super) mod cut;
 pub(super) mod keys;
 pub(super) mod line;
 pub(super) mod peers;
+#[cfg(test)]
+mod tests;
 
 use ipnet::IpNet;
 

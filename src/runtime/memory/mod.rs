@@ -4,6 +4,7 @@
 //! and it fails where a test wants it to. It follows tokio's paused clock.
 
 mod example;
+mod network;
 #[cfg(test)]
 mod tests;
 mod world;
@@ -20,6 +21,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 pub use self::example::instance;
+pub use self::network::ROUND_TRIP;
 use self::world::{Afterwards, World, refused, word};
 use super::{Made, Notice, Output, Result, Runtime, RuntimeError, Scope};
 use crate::action::{Capability, Change, Subject};
@@ -115,7 +117,8 @@ impl Memory {
         self.world().answer = Some(Box::new(answer));
     }
 
-    /// How long packets take from a container to a peer and back; without it 100 µs whatever is in force.
+    /// How long packets take from a container to a peer and back; without it as [`ROUND_TRIP`] says, and as what is
+    /// in force at both ends makes of it.
     pub fn round_trips(
         &self,
         round_trip: impl Fn(&Instance, IpAddr) -> Option<Duration> + Send + 'static,
@@ -194,7 +197,7 @@ impl Runtime for Memory {
     fn observe<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Option<Instance>>> {
         Box::pin(async move {
             self.ask("observe", false).await?;
-            Ok(self.world().instances.get(id).cloned())
+            Ok(self.world().seen(id))
         })
     }
 
@@ -246,19 +249,14 @@ impl Runtime for Memory {
     fn measure<'a>(
         &'a self,
         subject: &'a Subject,
-        (peer, _port): (IpAddr, Option<u16>),
+        (peer, port): (IpAddr, Option<u16>),
         times: u32,
         timeout: Duration,
     ) -> BoxFuture<'a, Result<Vec<Option<Duration>>>> {
         Box::pin(async move {
             let line = format!("measure {}", subject.name);
             self.ask(&line, false).await?;
-            let seen = self.world().instances.get(&subject.id).cloned();
-            let seen = seen.ok_or_else(|| refused(&line, "No such container"))?;
-            let one = match &self.world().round_trips {
-                Some(round_trip) => round_trip(&seen, peer),
-                None => Some(Duration::from_micros(100)),
-            };
+            let one = self.world().round_trip(&subject.id, peer, (port, times));
             let one = one.filter(|took| *took <= timeout);
             let all = one.unwrap_or(timeout) * times;
             tokio::time::sleep(all).await;

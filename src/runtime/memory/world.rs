@@ -7,8 +7,8 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use super::Failure;
+use super::network::Held;
 use crate::action::Change;
-use crate::impairment::{BackEnd, Counts, Impaired};
 use crate::inventory::{Instance, RestartPolicy, State};
 use crate::runtime::{Notice, Output, Result, RuntimeError};
 use crate::units::Signal;
@@ -28,6 +28,9 @@ pub(super) struct World {
     pub(super) answer: Option<Answer>,
     pub(super) stacks: BTreeMap<String, Vec<Instance>>,
     pub(super) round_trips: Option<RoundTrips>,
+    /// By the container's id.
+    pub(super) held: BTreeMap<String, Held>,
+    pub(super) silent: bool,
     pub(super) starts: u32,
 }
 
@@ -61,6 +64,10 @@ impl World {
         match change {
             Change::Pause => state == Some(State::Paused),
             Change::Unpause => state.is_some_and(|state| state != State::Paused),
+            Change::Relieve => {
+                let one = self.instances.get(id);
+                one.is_none_or(|one| one.impaired.is_none())
+            }
             _ => false,
         }
     }
@@ -100,14 +107,7 @@ impl World {
             Change::Impair { .. } if now.state != State::Running => {
                 return Err(format!("container {id} is not running"));
             }
-            Change::Impair { impairment } => self.alter(id, "impair", |i| {
-                let counts = vec![Counts::default(); impairment.rules.len()];
-                i.impaired = Some(Box::new(Impaired {
-                    digest: impairment.digest(),
-                    back_end: BackEnd::Queue,
-                    counts,
-                }));
-            }),
+            Change::Impair { impairment } => self.impair(id, impairment),
             Change::Relieve => self.alter(id, "relieve", |i| i.impaired = None),
             // So already, or a signal that changes nothing.
             _ => {}

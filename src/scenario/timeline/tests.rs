@@ -157,3 +157,22 @@ fn what_is_certainly_paused_or_down_cannot_be_hit() {
         assert_eq!(steps(&two(first, second)).len(), 2);
     }
 }
+
+#[test]
+fn a_target_has_one_network_fault_at_a_time() {
+    let two = |second: &str| {
+        wrong(&format!(
+            "[[steps]]\nname = \"slow\"\nfault.delay = {{ target = \"t\", latency = \"1ms\" }}\n\
+             [[steps]]\n{second}\nfault.loss = {{ target = \"t\", percent = \"1%\" }}\n"
+        ))
+    };
+    assert_eq!(
+        two("at = \"2s\""),
+        [
+            "13: target `t` would be hit by two faults of the network at the same time [the second one] \
+             (start it `after = \"slow\"`, or put both into one `fault.network`)"
+        ]
+    );
+    assert!(two("after = \"slow\"").is_empty());
+    assert!(two("at = \"6s\"").is_empty());
+}

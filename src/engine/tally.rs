@@ -1,0 +1,90 @@
+//! What agents have counted: read when a fault is shown to be in force, and once more just before it is taken back.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use futures_util::stream::{self, StreamExt};
+use tokio::time::timeout;
+
+use super::trip::impairments;
+use super::undo::AT_ONCE;
+use crate::action::{Action, Subject};
+use crate::history::{Event, Packets, Proof};
+use crate::impairment::met::met;
+use crate::impairment::{Counts, Impaired, Impairment};
+use crate::runtime::Runtime;
+
+/// What an agent said, by the container's id.
+pub(super) type Counted = BTreeMap<String, Result<Impaired, String>>;
+
+/// Asks all at the same time.
+pub(super) async fn count(runtime: &dyn Runtime, actions: &[Action], within: Duration) -> Counted {
+    let all: Vec<(String, String)> = impairments(actions)
+        .map(|(subject, impairment)| (subject.id.clone(), impairment.digest()))
+        .collect();
+    stream::iter(all)
+        .map(|(id, digest)| async move {
+            let asked = timeout(within, runtime.observe(&id)).await;
+            let said = match asked {
+                Err(_) => Err("its agent did not say in time what it has counted".into()),
+                Ok(Err(error)) => Err(error.to_string()),
+                Ok(Ok(None)) => Err("the container is gone".into()),
+                Ok(Ok(Some(now))) => match now.impaired {
+                    Some(impaired) if impaired.digest == digest => Ok(*impaired),
+                    _ => Err("it was no longer in force".into()),
+                },
+            };
+            (id, said)
+        })
+        .buffer_unordered(AT_ONCE)
+        .collect()
+        .await
+}
+
+/// For the record: what has happened since it was shown to be in force.
+pub(super) fn event(
+    step: &str,
+    (subject, impairment): (&Subject, &Impairment),
+    start: Option<&Impaired>,
+    said: Result<Impaired, String>,
+) -> Event {
+    let (packets, met) = match said {
+        Err(why) => (None, Err(why)),
+        Ok(impaired) => {
+            let since = since(&impaired, start);
+            let total = since.iter().copied().fold(Counts::default(), Counts::and);
+            let packets = Packets {
+                back_end: impaired.back_end,
+                counts: total,
+            };
+            let met = met(impairment, &since, impaired.back_end);
+            (Some(packets), met)
+        }
+    };
+    Event::Counted {
+        step: step.into(),
+        subject: subject.clone(),
+        packets,
+        effect: Proof {
+            holds: met.is_ok(),
+            evidence: met.unwrap_or_else(|why| why),
+        },
+    }
+}
+
+/// Without the packets that measured it.
+fn since(now: &Impaired, start: Option<&Impaired>) -> Vec<Counts> {
+    let start = start.filter(|start| start.digest == now.digest);
+    let before = start
+        .map(|start| start.counts.as_slice())
+        .unwrap_or_default();
+    let before = before
+        .iter()
+        .copied()
+        .chain(std::iter::repeat(Counts::default()));
+    now.counts
+        .iter()
+        .zip(before)
+        .map(|(now, before)| now.since(before))
+        .collect()
+}
