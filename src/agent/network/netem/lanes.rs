@@ -55,7 +55,7 @@ impl Lanes {
         for (rule, band) in self.of(way) {
             if let Some(line) = line_of(impairment, *rule) {
                 let seed = seed(impairment.seed, link.index, way, *rule);
-                lines.push((*band, options(line, seed, link.framing)?));
+                lines.push((*band, options(&line.for_netem(), seed, link.framing)?));
             }
         }
         Ok(lines)
@@ -159,6 +159,27 @@ mod tests {
         let lanes = Lanes::assign(&impairment, |_| BTreeSet::new()).unwrap();
         assert_eq!(lanes.egress, Bands::from([(0, 1), (2, 2)]));
         assert_eq!(lanes.ingress, Bands::from([(2, 1), (3, 2)]));
+    }
+
+    #[test]
+    fn a_loss_that_remembers_goes_by_a_model_that_keeps_its_share() {
+        let loss = Loss::Random(Chance {
+            probability: 0.2,
+            correlation: 0.5,
+        });
+        let asked = Line {
+            loss: Some(loss),
+            ..Line::default()
+        };
+        let link = Link::any();
+        let effect = Effect::Line(Box::new(asked.clone()));
+        let impairment = impairment(vec![rule(Direction::Egress, effect)]);
+        let lanes = Lanes::assign(&impairment, |_| BTreeSet::new()).unwrap();
+        let lines = lanes.lines(&impairment, Way::Out, &link).unwrap();
+        let seed = seed(7, link.index, Way::Out, 0);
+        let told = options(&asked.for_netem(), seed, link.framing).unwrap();
+        assert_eq!(lines, [(1, told)]);
+        assert_ne!(asked.for_netem(), asked);
     }
 
     #[test]

@@ -112,6 +112,19 @@ fn link(reply: &Reply) -> Option<Link> {
 }
 
 #[cfg(test)]
+impl Link {
+    pub(super) fn any() -> Self {
+        Self {
+            index: 2,
+            name: "eth0".into(),
+            framing: Framing(14),
+            queue_length: 1000,
+            flags: UP,
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -126,13 +139,7 @@ mod tests {
 
     #[test]
     fn what_is_up_and_not_ours_leads_out() {
-        let link = Link {
-            index: 2,
-            name: "eth0".into(),
-            framing: Framing(14),
-            queue_length: 1000,
-            flags: UP,
-        };
+        let link = Link::any();
         assert!(link.is_outward());
         let down = Link {
             flags: 0,

@@ -1,7 +1,7 @@
 //! A line in the kernel's own words: the options of one netem qdisc.
 //!
-//! What netem cannot do is refused with a reason, and then is for the other back end. Where it does otherwise than that one does: its chances
-//! with a correlation are its own approximation; and a packet that was put together for one large transfer (GSO) is lost, late
+//! What netem cannot do is refused with a reason, and then is for the other back end. Where it does otherwise than that one does: its delays
+//! hardly remember, whatever it is told; and a packet that was put together for one large transfer (GSO) is lost, late
 //! or doubled as a whole.
 
 use super::super::netlink::wire::Attributes;
