@@ -203,7 +203,7 @@ fn follow(run: &mut Child, reports: &Path) -> (Instant, Vec<Value>) {
 
 fn history(reports: &Path) -> Option<String> {
     let folder = |dir: &Path| {
-        let mut entries = std::fs::read_dir(dir).ok()?.flatten();
+        let entries = std::fs::read_dir(dir).ok()?.flatten();
         entries.map(|entry| entry.path()).find(|path| path.is_dir())
     };
     std::fs::read_to_string(folder(&folder(reports)?)?.join("history.jsonl")).ok()
