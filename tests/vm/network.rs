@@ -45,6 +45,12 @@ impl Networks {
             let answered = agent.measure(address, 20, Duration::from_millis(500));
             assert!(answered.iter().any(Option::is_some), "{address}");
         }
+        // The kernel notes a little later that both ends are up.
+        let mut looks = (0..1_000).map(|_| {
+            std::thread::sleep(Duration::from_millis(10));
+            in_near("ip link show va")
+        });
+        assert!(looks.any(|shown| shown.contains("state UP")));
         networks
     }
 
