@@ -220,6 +220,13 @@ pub(super) async fn apply(
     actions: &[Action],
     checks: &[Check],
 ) -> Result<Effect, String> {
+    // What agents are asked for costs the engine nothing.
+    let by_agents = |action: &Action| action.change.needs() == Some(Capability::Network);
+    let at_once = if actions.iter().all(by_agents) {
+        actions.len().max(1)
+    } else {
+        AT_ONCE
+    };
     let applied: Vec<Result<(), String>> = stream::iter(actions.to_vec())
         .map(|action| async move {
             let tried = format!(
@@ -231,7 +238,7 @@ pub(super) async fn apply(
                 .await
                 .map_err(|why| format!("{tried}: {why}"))
         })
-        .buffer_unordered(AT_ONCE)
+        .buffer_unordered(at_once)
         .collect()
         .await;
     applied.into_iter().collect::<Result<(), String>>()?;

@@ -320,6 +320,8 @@ async fn a_fault_that_was_lost_is_found_so_when_it_is_taken_back_by_hand() {
 async fn a_step_whose_targets_are_being_looked_for_does_not_begin_once_all_is_taken_back() {
     let stage = stage();
     let controls = stage.steer(false);
+    // Shortly before its time, and then.
+    stage.engine.fail("observe", Failure::Hang);
     stage.engine.fail("observe", Failure::Hang);
     let outcome = stage.run_while(&pause_a("10s"), async {
         until(&controls, |now| now.in_force == ["s"]).await;

@@ -19,6 +19,30 @@ async fn a_target_that_dies_before_its_step() {
     assert!(stage.log().is_empty());
 }
 
+/// Whom a step will hit is found out a little before its time, and anew when something happens meanwhile.
+#[tokio::test(start_paused = true)]
+async fn a_target_that_dies_at_the_last_moment() {
+    let stage = stage();
+    let outcome = stage.run_while(&pause_a("3s"), async {
+        after(3.9).await;
+        stage.engine.crash("a-id");
+    });
+    let outcome = outcome.await;
+    outcome.is(3, "step s: target a matches 1, and none of them runs");
+    assert!(stage.log().is_empty());
+}
+
+/// Nor does an engine that is slow just then hold the step up for longer than it is.
+#[tokio::test(start_paused = true)]
+async fn who_cannot_be_looked_at_ahead_is_looked_at_in_time() {
+    let stage = stage();
+    stage.engine.fail("observe", Failure::Hang);
+    let outcome = stage.run(&pause_a("3s")).await;
+    outcome.passes();
+    let injected = outcome.report.steps[0].injected_ms.unwrap();
+    assert!(injected < 4_001.0, "{injected}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_target_that_dies_during_its_fault() {
     let stage = stage();

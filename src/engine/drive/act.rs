@@ -14,17 +14,30 @@ use crate::plan::shared;
 
 impl Drive<'_> {
     pub(super) fn resolve(&mut self, step: usize) {
-        let scenario = &self.run.scenario;
-        let Some(target) = scenario.target(scenario.steps[step].fault.target()) else {
-            let why = format!("there is no target {}", scenario.steps[step].fault.target());
+        let Some(question) = self.question(step) else {
+            let name = self.run.scenario.steps[step].fault.target();
+            let why = format!("there is no target {name}");
             return self.halt_impeded(Impediment::Target, why);
         };
-        let question = inject::Question {
+        self.steps[step].state = State::Resolving;
+        self.tasks.spawn(async move {
+            Done::Resolved {
+                step,
+                answer: inject::resolve(question).await,
+            }
+        });
+    }
+
+    /// All that it takes to find out whom the step hits.
+    pub(super) fn question(&self, step: usize) -> Option<inject::Question> {
+        let scenario = &self.run.scenario;
+        let target = scenario.target(scenario.steps[step].fault.target())?;
+        Some(inject::Question {
             runtime: Arc::clone(&self.run.runtime),
             inventory: Arc::clone(&self.world.borrow()),
             secrets: Arc::clone(&self.run.secrets),
             target: target.clone(),
-            peers: self.run.scenario.steps[step]
+            peers: scenario.steps[step]
                 .fault
                 .peers()
                 .into_iter()
@@ -34,14 +47,7 @@ impl Drive<'_> {
             held: self.held(),
             seed: self.run.seed,
             step,
-        };
-        self.steps[step].state = State::Resolving;
-        self.tasks.spawn(async move {
-            Done::Resolved {
-                step,
-                answer: inject::resolve(question).await,
-            }
-        });
+        })
     }
 
     /// The only way to a fault: limits, intents on disk, boundary, then the changes.
@@ -74,6 +80,7 @@ impl Drive<'_> {
         let checks = trip::checks(&actions, &progress.scene, &self.before, &self.impaired());
         self.steps[step].checks.clone_from(&checks);
         self.injections += 1;
+        self.turns += 1;
         let runtime = Arc::clone(&self.run.runtime);
         let hand = self.tasks.spawn(async move {
             Done::Applied {

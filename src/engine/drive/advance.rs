@@ -40,7 +40,7 @@ impl Drive<'_> {
     }
 
     pub(super) fn advance_steps(&mut self, now: Micros) -> Next {
-        let mut next = now + micros(IDLE);
+        let mut next = self.look_ahead(now).min(now + micros(IDLE));
         if !self.baseline_judged {
             if now < self.baseline_end {
                 return Next::WaitUntil(next.min(self.baseline_end));
@@ -59,7 +59,7 @@ impl Drive<'_> {
             match self.steps[step].state {
                 State::Waiting if self.pace.is_held() => {}
                 State::Waiting => match self.due(step) {
-                    Some(due) if due <= now => self.resolve(step),
+                    Some(due) if due <= now => self.begin(step),
                     Some(due) => next = next.min(due),
                     None => self.give_up_waiting(step, now),
                 },

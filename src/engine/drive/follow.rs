@@ -37,6 +37,7 @@ impl Drive<'_> {
                 "create" | "start" | Notice::RECONNECTED
             )
         {
+            self.turns += 1;
             self.stale.insert(notice.id.clone());
             self.look_again();
         }
@@ -103,6 +104,7 @@ impl Drive<'_> {
         seen: Vec<(String, Option<Instance>)>,
         whole: Option<Inventory>,
     ) {
+        self.turns += 1;
         self.world.send_modify(|world| {
             let world = Arc::make_mut(world);
             if let Some(whole) = whole {

@@ -5,6 +5,7 @@ mod act;
 mod advance;
 mod ahead;
 mod follow;
+mod foresee;
 mod pace;
 mod revert;
 mod roles;
@@ -74,6 +75,8 @@ pub(super) struct Drive<'a> {
     before: Before,
     /// How many steps have been injected.
     injections: usize,
+    /// Changes of the world that this run has made or heard of.
+    turns: usize,
 }
 
 impl<'a> Drive<'a> {
@@ -134,6 +137,7 @@ impl<'a> Drive<'a> {
             differences: Vec::new(),
             before: Before::new(),
             injections: 0,
+            turns: 0,
         };
         for why in broken {
             drive.halt_impeded(Impediment::Probe, why);
@@ -257,6 +261,7 @@ impl<'a> Drive<'a> {
 
     fn on_done(&mut self, done: Done) {
         match done {
+            Done::Foreseen { step, turn, answer } => self.on_foreseen(step, turn, answer),
             Done::Resolved { step, answer } => self.on_resolved(step, answer),
             Done::Applied { step, outcome } => self.on_applied(step, outcome),
             Done::Reverted {

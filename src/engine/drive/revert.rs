@@ -171,6 +171,7 @@ impl Drive<'_> {
             self.halting.get_or_insert(at);
         }
         self.steps[step].state = State::Over;
+        self.turns += 1;
         self.steps[step].over = Some(at);
         if self.halting.is_none() {
             self.measure_ahead();

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use tokio::task::AbortHandle;
 
+use super::foresee::Foresight;
 use crate::action::{Action, Subject};
 use crate::engine::inject::{Effect, Miss};
 use crate::engine::tally::Counted;
@@ -18,6 +19,7 @@ use crate::units::Micros;
 #[derive(Default)]
 pub(super) struct Progress {
     pub(super) state: State,
+    pub(super) foresight: Foresight,
     pub(super) actions: Vec<Action>,
     /// What they were lowered on.
     pub(super) scene: Scene,
@@ -54,6 +56,12 @@ pub(super) enum State {
 
 /// What a task reports back.
 pub(super) enum Done {
+    /// Whom a step will hit, as it was seen at this state of the world.
+    Foreseen {
+        step: usize,
+        turn: usize,
+        answer: Result<Scene, Miss>,
+    },
     Resolved {
         step: usize,
         answer: Result<Scene, Miss>,

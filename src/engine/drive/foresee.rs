@@ -1,0 +1,82 @@
+//! Shortly before a step's time: whom it will hit. What was found is good for so long as nothing is heard of anybody in the system and
+//! no other step begins or ends; then the step asks anew when its time has come, as one with a role always does.
+
+use std::time::Duration;
+
+use super::{Done, Drive, State, micros};
+use crate::engine::inject::{self, Miss};
+use crate::fault::Scene;
+use crate::scenario::Trigger;
+use crate::units::Micros;
+
+/// So long before: an engine that is busy takes its time.
+const AHEAD: Duration = Duration::from_millis(300);
+
+/// What a step knows before its time.
+#[derive(Default)]
+pub(super) enum Foresight {
+    #[default]
+    Nothing,
+    /// Asked, at this state of the world.
+    Asked(usize),
+    Found(usize, Box<Scene>),
+}
+
+impl Drive<'_> {
+    /// Asks ahead for the steps whose time is near. When is it for the next?
+    pub(super) fn look_ahead(&mut self, now: Micros) -> Micros {
+        let mut next = Micros::MAX;
+        for step in 0..self.steps.len() {
+            let Some(due) = self.is_foreseeable(step).then(|| self.due(step)).flatten() else {
+                continue;
+            };
+            let near = due.saturating_sub(micros(AHEAD));
+            if near > now {
+                next = next.min(near);
+            } else if due > now
+                && let Some(question) = self.question(step)
+            {
+                let turn = self.turns;
+                self.steps[step].foresight = Foresight::Asked(turn);
+                self.tasks.spawn(async move {
+                    let answer = inject::resolve(question).await;
+                    Done::Foreseen { step, turn, answer }
+                });
+            }
+        }
+        next
+    }
+
+    fn is_foreseeable(&self, step: usize) -> bool {
+        let scenario = &self.run.scenario;
+        let (spec, progress) = (&scenario.steps[step], &self.steps[step]);
+        let has_role = |name: &str| scenario.target(name).is_none_or(|one| one.role.is_some());
+        let known = match &progress.foresight {
+            Foresight::Nothing => false,
+            Foresight::Asked(turn) | Foresight::Found(turn, _) => *turn == self.turns,
+        };
+        !known
+            && progress.state == State::Waiting
+            && matches!(spec.trigger, Trigger::At(_))
+            && !has_role(spec.fault.target())
+            && !spec.fault.peers().into_iter().any(has_role)
+            && !self.pace.stands()
+    }
+
+    /// Why there is nobody is told when the step asks for itself.
+    pub(super) fn on_foreseen(&mut self, step: usize, turn: usize, answer: Result<Scene, Miss>) {
+        if let Ok(scene) = answer
+            && matches!(self.steps[step].foresight, Foresight::Asked(asked) if asked == turn)
+        {
+            self.steps[step].foresight = Foresight::Found(turn, Box::new(scene));
+        }
+    }
+
+    /// The step's time has come.
+    pub(super) fn begin(&mut self, step: usize) {
+        match std::mem::take(&mut self.steps[step].foresight) {
+            Foresight::Found(turn, scene) if turn == self.turns => self.inject(step, *scene),
+            _ => self.resolve(step),
+        }
+    }
+}
