@@ -67,12 +67,10 @@ fn each_step_waits_for_a_line_and_all_is_taken_back_by_another() {
     let did: Vec<_> = report["commands"].as_array().unwrap().iter().collect();
     assert_eq!(did.len(), 3, "{did:#?}");
     assert_eq!(did[0]["what"], "step freeze started");
-    assert!(
-        did[1]["what"]
-            .as_str()
-            .unwrap()
-            .starts_with("step cut started 59m")
-    );
+    // The timeline stood from when its first moment was over, which the loop may have met within the millisecond.
+    let early = did[1]["what"].as_str().unwrap();
+    let whole = ["1h", "59m59s"].map(|early| format!("step cut started {early} before its time"));
+    assert!(whole.iter().any(|whole| whole == early), "{early}");
     assert_eq!(did[2]["what"], "every fault reverted before its time");
     assert!(did.iter().all(|one| one["by"] == "terminal"));
     for shown in [
