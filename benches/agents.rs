@@ -162,7 +162,7 @@ fn watch(container: &str) -> (Child, thread::JoinHandle<Option<Instant>>) {
     let format = "{{.State.Pid}}";
     let pid = Client::default().docker(["inspect", "--format", format, container]);
     let mut monitor = Command::new("nsenter")
-        .args(["-t", &pid, "-n", "nft", "monitor"])
+        .args(["-t", &pid, "-n", "nft", "monitor", "new", "tables"])
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
