@@ -58,6 +58,29 @@ async fn a_sweep_leaves_nothing_of_its_run_and_everything_of_others() {
     assert_eq!(theirs.labelled(&label).len(), 2);
 }
 
+/// The engine goes on with an image that nobody waits for any more.
+#[tokio::test]
+async fn a_sweep_finds_an_image_that_was_on_its_way() {
+    for cut in [50, 150, 300, 450, 600, 900] {
+        let stage = Stage::set();
+        let engine = stage.engine().await;
+        let needs = [(stage.sleeper(&[]), Capability::Crash)];
+        let cut = std::time::Duration::from_millis(cut);
+        // Some are through by then.
+        let _through = tokio::time::timeout(cut, engine.prepare(&needs)).await;
+        engine.sweep(&stage.name).await.unwrap();
+        drop(engine);
+        let label = format!("chaosrun={}", stage.name);
+        until("nothing is left", async || {
+            stage.labelled(&label).is_empty()
+        })
+        .await;
+        // Nor does it come later.
+        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+        assert_eq!(stage.labelled(&label), [""; 0], "cut after {cut:?}");
+    }
+}
+
 #[tokio::test]
 async fn it_ends_with_its_runtime() {
     let stage = Stage::set();

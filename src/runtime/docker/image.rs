@@ -5,7 +5,7 @@ use futures_util::{TryStreamExt as _, stream};
 
 use bollard::query_parameters::ImportImageOptionsBuilder;
 
-use super::call::{LOAD, call};
+use super::call::{LOAD, call, refused};
 use super::{Docker, executable, tarball};
 use crate::inventory::RUN_LABEL;
 use crate::runtime::{Result, RuntimeError};
@@ -34,9 +34,25 @@ async fn load(docker: &Docker) -> Result<String> {
     })?;
     let body = stream::iter(pieces.into_iter().map(Ok::<Bytes, std::io::Error>));
     let options = ImportImageOptionsBuilder::new().quiet(true).build();
-    let answers = docker.client.import_image_stream(options, body, None);
-    call(tried.as_str(), LOAD, answers.try_collect::<Vec<_>>()).await?;
-    Ok(tag)
+    let client = docker.client.clone();
+    // The engine goes on with it even if nobody waits for it any more, and then it is still to be taken away.
+    let load = docker.loads.spawn(async move {
+        let answers = client.import_image_stream(options, body, None);
+        call(tried, LOAD, answers.try_collect::<Vec<_>>()).await
+    });
+    match load.await {
+        Ok(loaded) => loaded.map(|_| tag).map_err(Into::into),
+        Err(error) => Err(refused(
+            "loading chaosrun's own executable",
+            error.to_string(),
+        )),
+    }
+}
+
+/// Whatever was begun has come to its end, so that it is found.
+pub(super) async fn settle(docker: &Docker) {
+    docker.loads.close();
+    docker.loads.wait().await;
 }
 
 async fn pieces(docker: &Docker, tag: String) -> std::io::Result<Vec<Bytes>> {

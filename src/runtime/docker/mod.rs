@@ -57,6 +57,8 @@ pub struct Docker {
     sidecars: Sidecars,
     watchers: Arc<watch::Watchers>,
     tasks: TaskTracker,
+    /// Images on their way into the engine.
+    loads: TaskTracker,
     stop: CancellationToken,
     _stop_on_drop: DropGuard,
 }
@@ -100,6 +102,7 @@ impl Docker {
             sidecars: Sidecars::default(),
             watchers: Arc::default(),
             tasks,
+            loads: TaskTracker::new(),
             _stop_on_drop: stop.clone().drop_guard(),
             stop,
         })

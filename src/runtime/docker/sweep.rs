@@ -42,6 +42,7 @@ pub(super) async fn sweep(docker: &Docker, run: &str) -> Result<()> {
     if run == docker.run {
         // Their control streams end here, and so do they.
         helper::end_all(docker).await;
+        super::image::settle(docker).await;
     }
     let label = format!("{RUN_LABEL}={run}");
     let agents = HashMap::from([("label".into(), vec![label.clone(), AGENT_LABEL.into()])]);
