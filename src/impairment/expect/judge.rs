@@ -19,6 +19,9 @@ pub enum Finding {
 /// Round trips that must be left to say how long they are.
 const FEWEST: usize = 3;
 
+/// What chance does less often than this has another cause.
+const UNLIKELY: f64 = 0.001;
+
 impl Expectation {
     /// `before`: what [`super::round_trips`] was given.
     pub fn judge(&self, before: &[Option<Duration>], now: &[Option<Duration>]) -> Finding {
@@ -35,14 +38,58 @@ impl Expectation {
             }
             _ if is.is_empty() => Finding::Missing(format!("{told}, where they should")),
             Self::Rise {
-                at_least, at_most, ..
-            } => rise(&was, &is, *at_least, *at_most, told),
+                at_least,
+                overtaking,
+                ..
+            } if *overtaking > 0 && late(&was, &is, *at_least).len() < FEWEST => {
+                few_late(self, &was, &is, told)
+            }
+            Self::Rise {
+                at_least,
+                at_most,
+                overtaking,
+                ..
+            } => {
+                // What overtook says nothing of how long the others took.
+                let is = match overtaking {
+                    0 => is,
+                    _ => late(&was, &is, *at_least),
+                };
+                rise(&was, &is, *at_least, *at_most, told)
+            }
             Self::Unchanged => {
                 let allowed = (median(&was) / 5).max(Duration::from_millis(5));
                 rise(&was, &is, Duration::ZERO, Some(allowed), told)
             }
         }
     }
+}
+
+/// Those that took longer by as much as they should.
+fn late(was: &[Duration], is: &[Duration], at_least: Duration) -> Vec<Duration> {
+    let base = median(was);
+    let is_late = |trip: &&Duration| trip.saturating_sub(base) >= at_least;
+    is.iter().filter(is_late).copied().collect()
+}
+
+/// Are there so many quick ones that they cannot all have overtaken?
+fn few_late(expected: &Expectation, was: &[Duration], is: &[Duration], told: String) -> Finding {
+    let Expectation::Rise {
+        at_least,
+        overtaking,
+        ..
+    } = expected
+    else {
+        return Finding::Open(told);
+    };
+    let quick = is.len() - late(was, is, *at_least).len();
+    let all_overtook =
+        (f64::from(*overtaking) / 1e6).powi(i32::try_from(quick).unwrap_or(i32::MAX));
+    if quick == is.len() && all_overtook < UNLIKELY {
+        let bounds = format!("at least {} more of some", format_duration(*at_least));
+        return Finding::Missing(format!("{told}; expected {bounds}"));
+    }
+    Finding::Open(format!("{told}: too few were late to tell"))
 }
 
 fn rise(
@@ -107,6 +154,44 @@ impl Finding {
     pub fn text(&self) -> &str {
         match self {
             Self::Shown(text) | Self::Missing(text) | Self::Open(text) => text,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    fn trips(times: &[u64]) -> Vec<Option<Duration>> {
+        times.iter().map(|time| Some(ms(*time))).collect()
+    }
+
+    #[test]
+    fn what_overtakes_hides_no_wrong_delay() {
+        let rise = Expectation::Rise {
+            at_least: ms(160),
+            at_most: Some(ms(270)),
+            may_lose: false,
+            overtaking: 300_000,
+        };
+        let judged = |now: &[u64]| rise.judge(&trips(&[0, 0, 0]), &trips(now));
+        let shown = judged(&[0, 0, 0, 0, 0, 0, 200, 200, 201, 202]);
+        assert!(matches!(shown, Finding::Shown(_)), "{shown:?}");
+        for wrong in [
+            &[0, 0, 0, 400, 401, 401, 402][..],
+            &[0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+            &[400, 400, 400],
+        ] {
+            let missing = judged(wrong);
+            assert!(matches!(missing, Finding::Missing(_)), "{missing:?}");
+        }
+        for few in [&[0, 0, 0][..], &[0, 0, 0, 0, 0, 0, 0, 0, 200, 200]] {
+            let open = judged(few);
+            assert!(matches!(open, Finding::Open(_)), "{open:?}");
         }
     }
 }

@@ -42,6 +42,8 @@ pub enum Expectation {
         at_most: Option<Duration>,
         /// Some may be missing, and all of them by bad luck.
         may_lose: bool,
+        /// Some may be as quick as before: how many of a million overtake.
+        overtaking: u32,
     },
     /// No answer at all.
     Silence,
@@ -149,6 +151,7 @@ fn of_lines(lines: &[&Line], before: &[Duration]) -> Expectation {
         at_least: rise.at_least,
         at_most: rise.at_most,
         may_lose: kept < 1.0,
+        overtaking: (overtaking * 1e6).ceil() as u32,
     }
 }
 

@@ -297,6 +297,7 @@ fn a_slow_line_takes_at_least_its_time() {
         at_least: ms(80),
         at_most: None,
         may_lose: false,
+        overtaking: 0,
     };
     assert_eq!(expected, rise);
 }
