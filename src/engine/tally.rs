@@ -11,7 +11,7 @@ use super::undo::AT_ONCE;
 use crate::action::{Action, Subject};
 use crate::history::{Event, Packets, Proof};
 use crate::impairment::met::met;
-use crate::impairment::{Counts, Impaired, Impairment};
+use crate::impairment::{Counts, Effect, Impaired, Impairment};
 use crate::runtime::Runtime;
 
 /// What an agent said, by the container's id.
@@ -51,7 +51,7 @@ pub(super) fn event(
     let (packets, met) = match said {
         Err(why) => (None, Err(why)),
         Ok(impaired) => {
-            let since = since(&impaired, start);
+            let since = since(impairment, &impaired, start);
             let total = since.iter().copied().fold(Counts::default(), Counts::and);
             let packets = Packets {
                 back_end: impaired.back_end,
@@ -72,8 +72,8 @@ pub(super) fn event(
     }
 }
 
-/// Without the packets that measured it.
-fn since(now: &Impaired, start: Option<&Impaired>) -> Vec<Counts> {
+/// Without the packets that measured it. Resets and questions are measured by none: what they did at once is their effect.
+fn since(impairment: &Impairment, now: &Impaired, start: Option<&Impaired>) -> Vec<Counts> {
     let start = start.filter(|start| start.digest == now.digest);
     let before = start
         .map(|start| start.counts.as_slice())
@@ -85,6 +85,10 @@ fn since(now: &Impaired, start: Option<&Impaired>) -> Vec<Counts> {
     now.counts
         .iter()
         .zip(before)
-        .map(|(now, before)| now.since(before))
+        .zip(&impairment.rules)
+        .map(|((now, before), rule)| match rule.effect {
+            Effect::Reset | Effect::Dns { .. } => *now,
+            Effect::Line(_) | Effect::Drop => now.since(before),
+        })
         .collect()
 }

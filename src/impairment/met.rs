@@ -34,9 +34,12 @@ fn lack(rule: &Rule, counts: &Counts, back_end: BackEnd) -> Option<String> {
             Some("nobody asked for these names".to_owned())
         }
         Effect::Dns { .. } => None,
+        // A connection that is ended as it begins need not send anything any more.
+        Effect::Reset if counts.reset == 0 => Some("no connection was reset or refused".into()),
+        Effect::Reset => None,
         _ if counts.packets == 0 => Some("no packet has met it".into()),
         Effect::Line(line) => in_line(line, counts, back_end),
-        Effect::Drop | Effect::Reset => None,
+        Effect::Drop => None,
     }
 }
 
@@ -124,6 +127,16 @@ mod tests {
         let two = of(vec![Effect::Drop, Effect::Drop]);
         assert!(met(&two, &[Counts::default(), some], BackEnd::Queue).is_ok());
         assert!(met(&of(Vec::new()), &[], BackEnd::Queue).is_err());
+    }
+
+    #[test]
+    fn a_reset_is_met_by_connections_and_not_by_packets() {
+        let reset = of(vec![Effect::Reset]);
+        let met = |counts| met(&reset, &[counts], BackEnd::Queue);
+        let at_once = counts(|c| c.reset = 1);
+        assert_eq!(met(at_once).unwrap(), "queue: 0 packets, 1 reset");
+        let none = met(Counts::default()).unwrap_err();
+        assert_eq!(none, "queue: 0 packets: no connection was reset or refused");
     }
 
     #[test]

@@ -71,7 +71,7 @@ fn step(record: &Record, step: &StepRecord) -> StepRow {
             proven: proof.holds && !step.lost && is_met(step),
             evidence: proof.evidence.clone(),
         }),
-        reapplied: step.reapplied.first.len() as u64 + step.reapplied.dropped,
+        reapplied: given_back(step),
         packets: step.counted.iter().map(packets).collect(),
         revert: step.reverted.as_ref().map(|(_, proof)| checked(proof)),
         skipped: step.skipped.as_ref().map(|(why, by_choice)| SkipRow {
@@ -82,6 +82,16 @@ fn step(record: &Record, step: &StepRecord) -> StepRow {
         probes,
         line: step.line,
     }
+}
+
+/// How often somebody got the fault again who had lost it.
+fn given_back(step: &StepRecord) -> u64 {
+    let holds = step
+        .reapplied
+        .first
+        .iter()
+        .filter(|(_, (_, effect))| effect.holds);
+    holds.count() as u64 + step.reapplied.dropped
 }
 
 /// What no packet met was in force, and had no effect.
