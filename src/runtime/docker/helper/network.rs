@@ -54,7 +54,8 @@ pub(in crate::runtime::docker) async fn impair(
         impairment: Box::new(impairment.clone()),
     };
     let tried = change::tried(subject, &change);
-    let current = Current::of(docker, subject);
+    let mut current = Current::of(docker, subject);
+    current.is_urgent = true;
     if let Some(sidecar) = current.sidecar.clone()
         && current
             .only(put_in_force(&tried, &sidecar, impairment))
@@ -236,6 +237,8 @@ struct Current<'a> {
     subject: &'a Subject,
     slot: Arc<Slot>,
     sidecar: Option<Arc<Sidecar>>,
+    /// A fault is due now, and its proof would find out that it has gone wrong.
+    is_urgent: bool,
 }
 
 impl<'a> Current<'a> {
@@ -246,17 +249,19 @@ impl<'a> Current<'a> {
             subject,
             sidecar: slot.sidecar(),
             slot,
+            is_urgent: false,
         }
     }
 
-    /// What it answers, asked at once; meanwhile the target is looked at, unless it was just now. `None`: the agent is not in the network that the target
+    /// What it answers, asked at once; meanwhile the target is looked at, unless it was just now and time
+    /// presses. `None`: the agent is not in the network that the target
     /// has now, or was lost on the way.
     async fn only<T>(self, answer: impl Future<Output = Result<T>>) -> Result<Option<T>> {
         let Some(sidecar) = self.sidecar else {
             return Ok(None);
         };
         let look = async {
-            if sidecar.is_confirmed() {
+            if self.is_urgent && sidecar.is_confirmed() {
                 return Ok(true);
             }
             let seen = observe::look(self.docker, &self.subject.id).await?;
