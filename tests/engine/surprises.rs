@@ -93,6 +93,27 @@ async fn a_fault_that_cannot_be_given_back_is_told() {
     assert!(outcome.journal.is_none());
 }
 
+/// What is asked of it may meet the end of its last life, when the next one runs already.
+#[tokio::test(start_paused = true)]
+async fn a_refusal_that_the_next_life_has_overtaken_is_not_the_last_word() {
+    let refused = async |times: usize| {
+        let stage = stage_of(restarting());
+        let outcome = stage.run_while(&pause_a("3s"), async {
+            after(5.0).await;
+            for _ in 0..times {
+                let why = "a is not running".into();
+                stage.engine.fail("pause", Failure::Refuse(why));
+            }
+            stage.engine.crash("a-id");
+        });
+        outcome.await
+    };
+    let outcome = refused(1).await;
+    outcome.passes();
+    assert_eq!(outcome.report.steps[0].reapplied, 1);
+    refused(9).await.is(3, "s (pause) on a was lost in the middle");
+}
+
 /// Whoever starts what was stopped ends the fault before its time.
 #[tokio::test(start_paused = true)]
 async fn a_stopped_target_that_somebody_starts_was_not_down_for_its_time() {

@@ -14,6 +14,9 @@ use crate::history::{Event, Proof};
 use crate::inventory::{Instance, Inventory};
 use crate::runtime::{Notice, Runtime};
 
+/// What is refused to one that runs may have met the end of its last life: it is tried so often.
+const REAPPLY_TRIES: u32 = 3;
+
 impl Drive<'_> {
     pub(super) fn on_notice(&mut self, notice: &Notice) {
         // Health checks and probes run commands all the time, which changes nothing about a container.
@@ -211,24 +214,28 @@ async fn give_back(runtime: &dyn Runtime, action: &Action) -> Option<Proof> {
     let Action {
         subject, effect, ..
     } = action;
-    let now = wait_for(runtime, subject, effect, Duration::ZERO).await;
-    if now.is_ok() {
-        return None;
-    }
-    let seen = match apply_one(runtime, action).await {
-        // It has died meanwhile. Should it come back, it is looked at again.
-        Err(_)
-            if wait_for(runtime, subject, &Condition::Running, Duration::ZERO)
-                .await
-                .is_err() =>
-        {
+    let mut refusal = None;
+    for _ in 0..REAPPLY_TRIES {
+        let now = wait_for(runtime, subject, effect, Duration::ZERO).await;
+        if now.is_ok() {
+            return refusal.map(|_| proof(now));
+        }
+        match apply_one(runtime, action).await {
+            Ok(()) => return Some(proof(wait_for(runtime, subject, effect, STOP_WAITS).await)),
+            Err(why) => refusal = Some(why),
+        }
+        let running = wait_for(runtime, subject, &Condition::Running, Duration::ZERO).await;
+        if running.is_err() {
+            // It has died meanwhile. Should it come back, it is looked at again.
             return None;
         }
-        Err(why) => Err(why),
-        Ok(()) => wait_for(runtime, subject, effect, STOP_WAITS).await,
-    };
-    Some(Proof {
+    }
+    refusal.map(|why| proof(Err(why)))
+}
+
+fn proof(seen: Result<String, String>) -> Proof {
+    Proof {
         holds: seen.is_ok(),
         evidence: seen.unwrap_or_else(|seen| seen),
-    })
+    }
 }
