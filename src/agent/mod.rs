@@ -5,6 +5,7 @@
 mod crash;
 mod network;
 pub mod protocol;
+mod release;
 
 use std::ffi::OsString;
 use std::io::{self, BufRead, Read as _, Write};
@@ -70,6 +71,9 @@ fn answer(request: &Request, greeted: &mut bool, job: Job) -> Response {
         Request::Find { process } => job(process, None).map_or_else(refused, |()| Response::Done),
         Request::Signal { process, signal } => {
             job(process, Some(*signal)).map_or_else(refused, |()| Response::Done)
+        }
+        Request::Release { container } => {
+            release::job(container).map_or_else(refused, |()| Response::Done)
         }
         _ => refused("this agent only signals processes".into()),
     }

@@ -24,6 +24,8 @@ pub enum Request {
     Find { process: Process },
     /// Sends it a signal, if it is.
     Signal { process: Process, signal: Signal },
+    /// Ends the starts of commands that were frozen together with this container, named by its full id.
+    Release { container: String },
     /// What can this kernel do to the network that the agent is in?
     Features,
     /// What of chaosrun's is in force in this network, by whomever it was put there?

@@ -1,11 +1,17 @@
 //! The agent: its image, its rights, and that it never outlives chaosrun.
 
+use std::time::Duration;
+
 use chaosrun::action::{Capability, Change};
 use chaosrun::inventory::State;
 use chaosrun::runtime::Runtime as _;
 use chaosrun::units::Signal;
+use futures_util::FutureExt as _;
 
 use crate::stage::{self, Stage, docker, field, look, until};
+
+/// Commands that are started while a container is paused.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 const CRASH: Change = Change::Crash {
     signal: Signal::KILL,
@@ -187,4 +193,51 @@ async fn it_kills_no_process_of_another_container() {
     assert!(said.contains("is not of container"), "{said}");
     assert_eq!(look(&engine, &other).await.state, State::Running);
     assert_eq!(look(&engine, &target).await.state, State::Running);
+}
+
+/// A command that starts at the moment of a pause is frozen with the rest, and Docker 20.10 then neither says anything about the
+/// container nor thaws it; one pause in five or so meets that moment. Whoever undoes it need not be who paused: a reaper is not.
+#[tokio::test]
+async fn a_pause_that_meets_the_start_of_a_command_is_seen_and_undone() {
+    let stage = Stage::set();
+    let (engine, target) = (stage.engine().await, stage.sleeper(&[]));
+    let command = ["true".to_owned()];
+    let keeps_starting = async {
+        loop {
+            // Those that meet a pause fail.
+            let _ends = engine.exec(&target.id, &command, PATIENCE).await;
+        }
+    };
+    let one_by_one = async {
+        for by_another in [true, false].repeat(30) {
+            if by_another {
+                let id = target.id.clone();
+                let paused = tokio::task::spawn_blocking(move || docker(["pause", &id]));
+                assert_eq!(paused.await.unwrap(), target.id);
+            } else {
+                engine.apply(&target, &Change::Pause).await.unwrap();
+                assert_eq!(look(&engine, &target).await.state, State::Paused);
+            }
+            engine.apply(&target, &Change::Unpause).await.unwrap();
+            assert_eq!(look(&engine, &target).await.state, State::Running);
+            if !agent(&stage.name).is_empty() {
+                // Once is enough, and where no engine hangs there is no agent.
+                break;
+            }
+        }
+    };
+    tokio::select! {
+        () = keeps_starting => {}
+        () = tokio::time::timeout(Duration::from_secs(60), one_by_one).map(Result::unwrap) => {}
+    }
+}
+
+#[tokio::test]
+async fn a_pause_that_nothing_hangs_in_takes_no_agent() {
+    let stage = Stage::set();
+    let (engine, target) = (stage.engine().await, stage.sleeper(&[]));
+    engine.apply(&target, &Change::Pause).await.unwrap();
+    assert_eq!(look(&engine, &target).await.state, State::Paused);
+    engine.apply(&target, &Change::Unpause).await.unwrap();
+    assert_eq!(agent(&stage.name), "");
 }

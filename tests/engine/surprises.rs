@@ -111,7 +111,9 @@ async fn a_refusal_that_the_next_life_has_overtaken_is_not_the_last_word() {
     let outcome = refused(1).await;
     outcome.passes();
     assert_eq!(outcome.report.steps[0].reapplied, 1);
-    refused(9).await.is(3, "s (pause) on a was lost in the middle");
+    refused(9)
+        .await
+        .is(3, "s (pause) on a was lost in the middle");
 }
 
 /// Whoever starts what was stopped ends the fault before its time.

@@ -10,7 +10,7 @@ use bollard::models::{
 use bollard::query_parameters::{KillContainerOptionsBuilder, StopContainerOptionsBuilder};
 
 use super::call::{Answer, CHANGE, call};
-use super::{Docker, helper, observe};
+use super::{Docker, helper, observe, stuck};
 use crate::action::{Change, Subject};
 use crate::inventory::{Endpoint, Instance, State};
 use crate::runtime::{Made, Result};
@@ -67,8 +67,18 @@ async fn ask(docker: &Docker, subject: &Subject, change: &Change) -> Answer<()> 
             call(tried, grace.saturating_add(CHANGE), work).await
         }
         Change::Start => call(tried, CHANGE, client.start_container(id, None)).await,
-        Change::Pause => call(tried, CHANGE, client.pause_container(id)).await,
-        Change::Unpause => call(tried, CHANGE, client.unpause_container(id)).await,
+        Change::Pause => {
+            docker.paused.add(id);
+            call(tried, CHANGE, client.pause_container(id)).await
+        }
+        Change::Unpause => {
+            let work = call(tried, CHANGE, client.unpause_container(id));
+            let answer = stuck::freeing(docker, id, work).await;
+            if answer.is_ok() {
+                docker.paused.remove(id);
+            }
+            answer
+        }
         Change::Disconnect { network } => {
             let request = NetworkDisconnectRequest {
                 container: id.into(),

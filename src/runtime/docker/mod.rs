@@ -19,6 +19,7 @@ mod observe;
 mod ports;
 mod raw;
 mod ready;
+mod stuck;
 mod sweep;
 mod tarball;
 mod watch;
@@ -55,6 +56,7 @@ pub struct Docker {
     image: OnceCell<String>,
     crasher: Mutex<Option<Wire>>,
     sidecars: Sidecars,
+    paused: stuck::Paused,
     watchers: Arc<watch::Watchers>,
     tasks: TaskTracker,
     /// Images on their way into the engine.
@@ -100,6 +102,7 @@ impl Docker {
             image: OnceCell::new(),
             crasher: Mutex::new(None),
             sidecars: Sidecars::default(),
+            paused: stuck::Paused::default(),
             watchers: Arc::default(),
             tasks,
             loads: TaskTracker::new(),

@@ -8,7 +8,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::call::{Answer, READ, call, read};
 use super::inspection::Inspection;
-use super::{Docker, PROJECT_LABEL, filter, helper, raw};
+use super::{Docker, PROJECT_LABEL, filter, helper, raw, stuck};
 use crate::inventory::{EngineFacts, Instance, Inventory};
 use crate::runtime::{Result, Scope};
 
@@ -44,7 +44,14 @@ pub(super) async fn one(docker: &Docker, id: &str) -> Result<Option<Instance>> {
 /// What the engine alone says.
 pub(super) async fn look(docker: &Docker, id: &str) -> Result<Option<Instance>> {
     let tried = format!("inspecting container {}", short(id));
-    match read::<Inspection>(docker, tried, &format!("/containers/{id}/json")).await {
+    let path = format!("/containers/{id}/json");
+    let work = read::<Inspection>(docker, tried, &path);
+    let answer = if docker.paused.has(id) {
+        stuck::freeing(docker, id, work).await
+    } else {
+        work.await
+    };
+    match answer {
         Ok(answer) => Ok(Some(answer.instance())),
         Err(fault) if fault.is_gone() => Ok(None),
         Err(fault) => Err(fault.into()),

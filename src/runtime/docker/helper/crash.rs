@@ -58,6 +58,13 @@ pub(in crate::runtime::docker) async fn crash(
     ask(docker, &tried, &request).await
 }
 
+/// Ends what the engine is just starting in a paused container.
+pub(in crate::runtime::docker) async fn release(docker: &Docker, id: &str) -> Result<()> {
+    let tried = "freeing the engine from a command that was paused as it started";
+    let container = id.to_owned();
+    ask(docker, tried, &Request::Release { container }).await
+}
+
 async fn look(docker: &Docker, subject: &Subject) -> Result<Instance> {
     let seen = observe::look(docker, &subject.id).await?;
     seen.ok_or_else(|| refused(format!("looking at {}", subject.name), "no such container"))

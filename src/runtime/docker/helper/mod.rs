@@ -10,7 +10,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use bollard::models::{ContainerCreateBody, HostConfig};
 
-pub(super) use self::crash::crash;
+pub(super) use self::crash::{crash, release};
 pub(super) use self::network::{impair, impaired, measure, relieve};
 pub(super) use self::sidecar::Sidecars;
 pub(super) use self::wire::Wire;
