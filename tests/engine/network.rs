@@ -84,6 +84,46 @@ async fn a_delay_of_nothing_or_twice_proves_nothing() {
     }
 }
 
+/// Round trips are sent one soon after another, and a fault lasts from when it is in force: not from when they have come back.
+#[tokio::test(start_paused = true)]
+async fn a_long_delay_is_in_force_for_its_time_and_no_longer() {
+    let fault = DELAY.replace("50ms", "4s");
+    let outcome = pair().run(&lasting(&fault).replace("3s", "6s")).await;
+    outcome.passes();
+    assert!(evidence(&outcome).contains("4s now (3 of 3 answered)"));
+    let lasted = outcome.lasted("s");
+    assert!((6000.0..6200.0).contains(&lasted), "{lasted} ms");
+    let row = &outcome.report.steps[0];
+    let in_force = row.injected_ms.unwrap() - row.injecting_ms.unwrap();
+    assert!(in_force < 100.0, "in force after {in_force} ms");
+}
+
+/// What the system sends while its round trips are measured counts, and what measures them does not.
+#[tokio::test(start_paused = true)]
+async fn a_proof_that_takes_longer_than_the_fault_is_to_last_is_waited_for() {
+    let fault = "delay = { target = \"a\", to = \"b\", latency = \"4s\", direction = \"both\" }";
+    let step = lasting(fault).replace("3s", "5s");
+    let outcome = pair().run(&step).await;
+    outcome.passes();
+    assert!(evidence(&outcome).contains("8s now (3 of 3 answered)"));
+    let lasted = outcome.lasted("s");
+    assert!((8000.0..8200.0).contains(&lasted), "{lasted} ms");
+    let packets = outcome.report.steps[0].packets[0].packets;
+    assert!((780..=800).contains(&packets), "{packets}");
+    let silent = pair();
+    silent.engine.silence();
+    silent.run(&step).await.is(3, "no packet has met it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cut_is_shown_at_once() {
+    let cut = lasting("blackhole = { target = \"a\", to = \"b\" }").replace("3s", "1s");
+    let outcome = pair().run(&cut).await;
+    outcome.passes();
+    let lasted = outcome.lasted("s");
+    assert!((1000.0..1100.0).contains(&lasted), "{lasted} ms");
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_no_packet_of_the_system_meets_is_no_experiment() {
     let stage = pair();
