@@ -236,13 +236,15 @@ impl Check {
         )
     }
 
-    /// After the undo: are round trips as they were? `None`: nothing can be said against it, nor for it.
+    /// After the undo: are round trips as they were? `None`: nothing can be said against it, nor for it. Where they are not and the
+    /// peer is another run's, as `of_another` says, that run may well be why.
     ///
     /// # Errors
     /// They are not, with the numbers.
     pub(super) async fn is_as_before(
         &self,
         runtime: &dyn Runtime,
+        of_another: impl Fn(&Subject) -> Option<String>,
     ) -> Option<Result<String, String>> {
         if !self.before.iter().any(Option::is_some) {
             return None;
@@ -253,14 +255,22 @@ impl Check {
                 sleep(AGAIN.1).await;
             }
             let now = measure(runtime, &self.way, quick(FEWEST)).await.ok()?;
-            match Expectation::Unchanged.judge(&self.before, &now) {
+            let text = match Expectation::Unchanged.judge(&self.before, &now) {
                 Finding::Shown(text) => return Some(Ok(self.named(&text))),
-                Finding::Missing(text) => last = Some(Err(self.named(&text))),
+                Finding::Missing(text) => self.named(&text),
                 Finding::Open(_) => return None,
-            }
+            };
             if self.excused {
                 return None;
             }
+            let peer = self.way.whose.as_ref();
+            if let Some((peer, owner)) = peer.and_then(|peer| Some((peer, of_another(peer)?))) {
+                let name = &peer.name;
+                return Some(Ok(format!(
+                    "{text}, which says nothing: {name} belongs to another run ({owner})"
+                )));
+            }
+            last = Some(Err(text));
         }
         last
     }

@@ -6,7 +6,7 @@ use chaosrun::history::Event;
 use chaosrun::inventory::{Instance, RestartPolicy};
 use chaosrun::runtime::memory::{ROUND_TRIP, instance};
 
-use crate::stage::{Outcome, Stage, after, stage_of, step};
+use crate::stage::{BASE, Outcome, Stage, after, stage_of, step};
 
 fn at(name: &str, address: &str) -> Instance {
     let mut one = Instance {
@@ -286,6 +286,22 @@ async fn a_network_that_stays_slow_is_not_undone() {
     let outcome = outcome.await;
     outcome.is(5, "the revert of s (delay) on a could not be verified");
     outcome.says("round trips of 100us before, 50.1ms now");
+}
+
+/// Two runs at once: what the one does to the peer of the other's target is not the other's to undo.
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_another_run_slows_down_is_not_held_against_the_undo() {
+    let stage = pair();
+    let far = DELAY.replace("target = \"a\", to = \"b\"", "target = \"b\"");
+    let theirs = format!("{BASE}{}", lasting(&far).replace("3s", "5s"));
+    let (ours, _) = tokio::join!(stage.run(&lasting(DELAY)), async {
+        after(1.5).await;
+        stage.run_as("run-2", &theirs).await
+    });
+    ours.passes();
+    let told = "round trips of 100us before, 50.1ms now (3 of 3 answered); expected at most 5ms more, which says nothing: \
+                b belongs to another run (run-2, pid ";
+    assert!(revert(&ours).contains(told), "{}", revert(&ours));
 }
 
 #[tokio::test(start_paused = true)]
