@@ -157,6 +157,23 @@ impl Endpoint {
         let both = [&self.address, &self.address_v6];
         both.into_iter().filter_map(|text| text.parse().ok())
     }
+
+    /// The one on its link alone, which a kernel derives from the MAC address (EUI-64) where there is IPv6. Whoever sends to it must name
+    /// the link.
+    pub fn link_local(&self) -> Option<IpAddr> {
+        if self.address_v6.is_empty() {
+            return None;
+        }
+        let bytes = self.mac.split(':').map(|byte| u8::from_str_radix(byte, 16));
+        let bytes: Vec<u8> = bytes.collect::<Result<_, _>>().ok()?;
+        let [a, b, c, d, e, f] = bytes[..] else {
+            return None;
+        };
+        let (network, inverted) = ([0xfe, 0x80, 0, 0, 0, 0, 0, 0], a ^ 2);
+        let host = [inverted, b, c, 0xff, 0xfe, d, e, f];
+        let all: [u8; 16] = [network, host].concat().try_into().ok()?;
+        Some(all.into())
+    }
 }
 
 impl Instance {
@@ -209,5 +226,28 @@ impl Inventory {
 
     pub fn by_id(&self, id: &str) -> Option<&Instance> {
         self.instances.iter().find(|instance| instance.id == id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_local_address_is_derived_where_there_is_ipv6() {
+        let at = |address_v6: &str, mac: &str| {
+            let endpoint = Endpoint {
+                address_v6: address_v6.into(),
+                mac: mac.into(),
+                ..Endpoint::default()
+            };
+            endpoint.link_local().map(|at| at.to_string())
+        };
+        let mac = "02:42:c0:a8:50:02";
+        assert_eq!(at("fd00::2", mac).unwrap(), "fe80::42:c0ff:fea8:5002");
+        assert_eq!(at("", mac), None);
+        for wrong in ["", "02:42", "02:42:c0:a8:50:zz"] {
+            assert_eq!(at("fd00::2", wrong), None);
+        }
     }
 }

@@ -67,6 +67,7 @@ const ONE_PLACE: &[(&str, &[&str])] = &[
         "thread::Builder",
         &[
             "agent/network/control.rs",
+            "agent/network/measure.rs",
             "agent/network/queue/mod.rs",
             "probe/resolver.rs",
             "serve/mod.rs",

@@ -106,14 +106,14 @@ mod tests {
         .to_line()
     }
 
-    const HELLO: &str = "{\"hello\":{\"version\":1}}\n";
+    const HELLO: &str = "{\"hello\":{\"version\":2}}\n";
 
     #[test]
     fn each_request_has_its_response_until_stdin_ends() {
         let input = format!("{HELLO}{}{}", signal(7), signal(1));
         assert_eq!(
             said(&input),
-            "{\"hello\":{\"version\":1}}\n\"done\"\n{\"refused\":{\"why\":\"not that one\"}}\n"
+            "{\"hello\":{\"version\":2}}\n\"done\"\n{\"refused\":{\"why\":\"not that one\"}}\n"
         );
         assert_eq!(said(""), "");
     }
@@ -121,8 +121,8 @@ mod tests {
     #[test]
     fn another_version_and_no_greeting_are_refused() {
         assert_eq!(
-            said("{\"hello\":{\"version\":2}}\n"),
-            "{\"refused\":{\"why\":\"this agent speaks version 1 of the protocol, not 2\"}}\n"
+            said("{\"hello\":{\"version\":1}}\n"),
+            "{\"refused\":{\"why\":\"this agent speaks version 2 of the protocol, not 1\"}}\n"
         );
         assert_eq!(
             said(&signal(7)),

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::impairment::expect::Series;
 use crate::impairment::{BackEnd, Counts, Features, Impairment};
 use crate::units::Signal;
 
 /// Both sides must be of the same.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Longer lines are refused.
 pub const LONGEST_LINE: usize = 64 * 1024;
@@ -40,12 +41,11 @@ pub enum Request {
     Renew,
     /// What happened so far.
     Count,
-    /// Round trips to a peer, one after the other: over TCP to a port where one is named, else by ICMP echo.
+    /// Round trips to a peer: over TCP to a port where one is named, else by ICMP echo.
     Measure {
         peer: IpAddr,
         port: Option<u16>,
-        times: u32,
-        timeout: Duration,
+        series: Series,
     },
     /// Takes back everything of chaosrun's in this network, by whomever it was put there.
     Relieve,
@@ -85,7 +85,7 @@ pub enum Response {
     Counted {
         counts: Vec<Counts>,
     },
-    /// `None`: no answer in time.
+    /// In the order in which they began. `None`: no answer in time.
     Measured {
         round_trips: Vec<Option<Duration>>,
     },
@@ -142,8 +142,8 @@ mod tests {
         assert_eq!(Request::from_line(line), Ok(request));
         assert_eq!(Response::Done.to_line(), "\"done\"\n");
         assert_eq!(
-            Response::from_line(r#"{"hello":{"version":1}}"#),
-            Ok(Response::Hello { version: 1 })
+            Response::from_line(r#"{"hello":{"version":2}}"#),
+            Ok(Response::Hello { version: VERSION })
         );
     }
 

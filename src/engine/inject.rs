@@ -12,6 +12,7 @@ use super::tally::{self, Counted};
 use super::trip::{self, Check};
 use super::undo::{AT_ONCE, LOOK_WITHIN, wait_for};
 use crate::action::{Action, Capability, Change, Subject};
+use crate::clock::Clock;
 use crate::fault::Scene;
 use crate::history::{Impediment, Proof};
 use crate::inventory::{Instance, Inventory};
@@ -19,7 +20,7 @@ use crate::plan::preview::{candidates, enough};
 use crate::plan::{list, pick, scene, select};
 use crate::runtime::Runtime;
 use crate::scenario::{Limits, OnEmpty, Pick, Secrets, Step, Target};
-use crate::units::format_duration;
+use crate::units::{Micros, format_duration};
 
 /// A change that was accepted must show its effect within this time.
 const EFFECT_WITHIN: Duration = Duration::from_secs(10);
@@ -207,8 +208,10 @@ pub(super) fn needs(actions: &[Action]) -> Vec<(Subject, Capability)> {
 /// What has become of a step's actions.
 pub(super) struct Effect {
     pub proof: Proof,
-    /// By the agents, until it was proven.
+    /// By the agents, up to where what counts begins.
     pub counted: Counted,
+    /// When it was seen to be in force, before round trips showed the same.
+    pub in_force: Micros,
 }
 
 /// Applies the actions, different containers at the same time, and proves their effect.
@@ -217,6 +220,7 @@ pub(super) struct Effect {
 /// The engine refused one: its own words. Others may have been applied.
 pub(super) async fn apply(
     runtime: &dyn Runtime,
+    clock: Clock,
     actions: &[Action],
     checks: &[Check],
 ) -> Result<Effect, String> {
@@ -243,13 +247,20 @@ pub(super) async fn apply(
         .await;
     applied.into_iter().collect::<Result<(), String>>()?;
     let mut seen = prove(runtime, actions).await;
-    if seen.iter().all(|(holds, _)| *holds) {
+    let in_force = clock.now();
+    let mut counted = Counted::new();
+    if !checks.is_empty() && seen.iter().all(|(holds, _)| *holds) {
+        counted = tally::count(runtime, actions, LOOK_WITHIN).await;
         seen.extend(trip::prove_all(runtime, checks).await);
     }
     // What the measuring itself has sent is not the system's.
-    let counted = tally::count(runtime, actions, LOOK_WITHIN).await;
-    let proof = summary(seen);
-    Ok(Effect { proof, counted })
+    let then = tally::count(runtime, actions, LOOK_WITHIN).await;
+    let sent = |id: &str| checks.iter().map(|check| check.sends(id)).sum();
+    Ok(Effect {
+        proof: summary(seen),
+        counted: tally::without(counted, then, sent),
+        in_force,
+    })
 }
 
 /// Makes the change; however the engine hangs, this comes to an end.

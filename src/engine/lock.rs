@@ -79,6 +79,19 @@ pub fn take(dir: &Path, subject: &Subject, run: &str) -> Result<Lock, LockError>
     Ok(Lock { _file: file, path })
 }
 
+/// Another run that has the container now, if one has.
+pub fn other(dir: &Path, subject: &Subject, run: &str) -> Option<String> {
+    let mut file = File::open(dir.join(&subject.id)).ok()?;
+    // Let go of at once: it is not to be taken.
+    let Err(std::fs::TryLockError::WouldBlock) = file.try_lock_shared() else {
+        return None;
+    };
+    let mut owner = String::new();
+    file.read_to_string(&mut owner).ok()?;
+    let is_this = owner.split(',').next() == Some(run);
+    (!is_this).then_some(owner)
+}
+
 /// Is this file the one that others find at the path?
 fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     let ours = file.metadata()?;
@@ -132,6 +145,21 @@ mod tests {
         drop(first);
         take(dir.path(), &node(1), "run-b").unwrap();
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn whoever_only_looks_sees_other_runs_that_live() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(other(dir.path(), &node(1), "run-b"), None);
+        let first = take(dir.path(), &node(1), "run-a").unwrap();
+        let seen = other(dir.path(), &node(1), "run-b").unwrap();
+        assert!(seen.starts_with("run-a, pid "), "{seen}");
+        assert_eq!(other(dir.path(), &node(1), "run-a"), None);
+        drop(first);
+        // As a run that was killed leaves it.
+        std::fs::write(dir.path().join("id1"), "run-a, pid 7").unwrap();
+        assert_eq!(other(dir.path(), &node(1), "run-b"), None);
+        let _taken = take(dir.path(), &node(1), "run-b").unwrap();
     }
 
     #[test]

@@ -41,6 +41,26 @@ pub(super) async fn count(runtime: &dyn Runtime, actions: &[Action], within: Dur
         .await
 }
 
+/// What counts begins when a fault is in force, except for the packets that measured it: `sent` of them at most, between `first`
+/// and `then`.
+pub(super) fn without(first: Counted, then: Counted, sent: impl Fn(&str) -> u64) -> Counted {
+    let mut first = first;
+    let mut start = then;
+    for (id, then) in &mut start {
+        let Some(Ok(first)) = first.remove(id) else {
+            continue;
+        };
+        if let Ok(then) = then.as_mut()
+            && then.digest == first.digest
+        {
+            for (then, first) in then.counts.iter_mut().zip(first.counts) {
+                *then = then.at_most(first, sent(id));
+            }
+        }
+    }
+    start
+}
+
 /// For the record: what has happened since it was shown to be in force.
 pub(super) fn event(
     step: &str,

@@ -10,8 +10,8 @@ use tokio::time::{sleep, timeout};
 use super::undo::AT_ONCE;
 use crate::action::{Action, Change, Subject};
 use crate::fault::Scene;
-use crate::impairment::Impairment;
-use crate::impairment::expect::{Expectation, Finding, Trip, round_trips};
+use crate::impairment::expect::{Expectation, Finding, Series, Trip, round_trips};
+use crate::impairment::{Effect, Impairment};
 use crate::plan::way::{Way, ways};
 use crate::runtime::Runtime;
 use crate::units::format_duration;
@@ -21,10 +21,18 @@ const TIMES: u32 = 10;
 const FEWEST: u32 = 3;
 /// Between containers of one machine an answer takes far less.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// No measurement takes longer than an agent lets it.
+const LONGEST: Duration = Duration::from_secs(290);
 /// What no longer passes is not waited for as long.
 const SILENCE: (u32, Duration) = (3, Duration::from_millis(300));
-/// All that measuring one way may take.
+/// Where round trips take longer together, a few have to do: each is a packet that the system has not sent.
 const BUDGET: Duration = Duration::from_secs(2);
+/// One begins so long after another: with nothing in force that is back by then, and not only by then where packets overtake.
+const APART: Duration = Duration::from_millis(5);
+/// As many bytes as a packet that measures has at most.
+const LONGEST_PACKET: f64 = 128.0;
+/// Packets of one round trip that are seen at either end, at most: an echo and its reply, or a connection that is asked for again and again.
+const PACKETS: (u64, u64) = (2, 40);
 /// After an undo: so often, and with such pauses, before it counts as not undone.
 const AGAIN: (u32, Duration) = (6, Duration::from_millis(500));
 
@@ -37,6 +45,7 @@ pub(super) struct Check {
     pub way: Way,
     before: Vec<Option<Duration>>,
     expected: Expectation,
+    apart: Duration,
     /// Something else may be the matter with its peer: then it says nothing about an undo.
     pub excused: bool,
 }
@@ -45,9 +54,9 @@ pub(super) struct Check {
 pub(super) async fn measure_all(runtime: &dyn Runtime, ways: Vec<Way>) -> Before {
     stream::iter(ways)
         .map(|way| async move {
-            let mut trips = measure(runtime, &way, FEWEST, PATIENCE).await.ok()?;
+            let mut trips = measure(runtime, &way, quick(FEWEST)).await.ok()?;
             if trips.iter().any(Option::is_some) {
-                let more = measure(runtime, &way, TIMES - FEWEST, PATIENCE).await;
+                let more = measure(runtime, &way, quick(TIMES - FEWEST)).await;
                 trips.extend(more.unwrap_or_default());
             }
             Some((way, trips))
@@ -58,15 +67,22 @@ pub(super) async fn measure_all(runtime: &dyn Runtime, ways: Vec<Way>) -> Before
         .await
 }
 
+fn quick(times: u32) -> Series {
+    Series {
+        times,
+        apart: APART,
+        patience: PATIENCE,
+    }
+}
+
 async fn measure(
     runtime: &dyn Runtime,
     way: &Way,
-    times: u32,
-    patience: Duration,
+    series: Series,
 ) -> Result<Vec<Option<Duration>>, String> {
-    let all = patience * times + PATIENCE * 2;
+    let all = series.lasts() + PATIENCE * 2;
     let peer = (way.peer, way.port);
-    match timeout(all, runtime.measure(&way.subject, peer, times, patience)).await {
+    match timeout(all, runtime.measure(&way.subject, peer, series)).await {
         Ok(Ok(trips)) => Ok(trips),
         Ok(Err(error)) => Err(error.to_string()),
         Err(_) => Err(format!("no answer within {}", format_duration(all))),
@@ -118,6 +134,7 @@ fn expect(way: Way, before: &[Option<Duration>], near: &Impairment, in_force: &I
         expected = round_trips(&trip, &before);
     }
     Check {
+        apart: apart([Some(near), far].into_iter().flatten()),
         way,
         before,
         expected,
@@ -141,6 +158,17 @@ fn times(expected: &Expectation) -> u32 {
     }
 }
 
+/// So that none waits for the one before it where packets leave one by one.
+fn apart<'a>(in_force: impl Iterator<Item = &'a Impairment>) -> Duration {
+    let rules = in_force.flat_map(|impairment| &impairment.rules);
+    let rates = rules.filter_map(|rule| match &rule.effect {
+        Effect::Line(line) => line.rate,
+        _ => None,
+    });
+    let on_the_line = |rate: u64| Duration::from_secs_f64(LONGEST_PACKET * 8.0 / rate as f64);
+    rates.min().map_or(APART, on_the_line).max(APART)
+}
+
 impl Check {
     fn tells(&self) -> bool {
         matches!(
@@ -149,20 +177,45 @@ impl Check {
         )
     }
 
-    /// `None`: a round trip says nothing about this.
-    async fn prove(&self, runtime: &dyn Runtime) -> Option<(bool, String)> {
+    /// What shows it, if anything does.
+    fn series(&self) -> Option<Series> {
         let (times, patience) = match &self.expected {
             Expectation::Silence => SILENCE,
+            // A delay that is twice what it should be is told by its length.
             Expectation::Rise {
                 at_least, at_most, ..
-            } => (
-                times(&self.expected),
-                at_most.unwrap_or(*at_least * 3) * 2 + PATIENCE,
-            ),
-            Expectation::Unchanged => return None,
-            Expectation::Unknown { why } => return Some((true, self.named(why))),
+            } => {
+                let longest = at_most.unwrap_or(*at_least * 2) * 2 + PATIENCE;
+                (times(&self.expected), longest.min(LONGEST))
+            }
+            Expectation::Unchanged | Expectation::Unknown { .. } => return None,
         };
-        let found = match measure(runtime, &self.way, times, patience).await {
+        Some(Series {
+            times,
+            apart: self.apart,
+            patience,
+        })
+    }
+
+    /// Packets that proving it sends through the network of this container, at most.
+    pub(super) fn sends(&self, id: &str) -> u64 {
+        let mut ends = std::iter::once(&self.way.subject).chain(&self.way.whose);
+        let Some(series) = self.series().filter(|_| ends.any(|end| end.id == id)) else {
+            return 0;
+        };
+        let each = match self.way.port {
+            None => PACKETS.0,
+            Some(_) => PACKETS.1,
+        };
+        u64::from(series.times) * each
+    }
+
+    /// `None`: a round trip says nothing about this.
+    async fn prove(&self, runtime: &dyn Runtime) -> Option<(bool, String)> {
+        if let Expectation::Unknown { why } = &self.expected {
+            return Some((true, self.named(why)));
+        }
+        let found = match measure(runtime, &self.way, self.series()?).await {
             Ok(now) => self.expected.judge(&self.before, &now),
             Err(why) => Finding::Open(format!("the round trip could not be measured: {why}")),
         };
@@ -183,13 +236,15 @@ impl Check {
         )
     }
 
-    /// After the undo: are round trips as they were? `None`: nothing can be said against it, nor for it.
+    /// After the undo: are round trips as they were? `None`: nothing can be said against it, nor for it. Where they are not and the
+    /// peer is another run's, as `of_another` says, that run may well be why.
     ///
     /// # Errors
     /// They are not, with the numbers.
     pub(super) async fn is_as_before(
         &self,
         runtime: &dyn Runtime,
+        of_another: impl Fn(&Subject) -> Option<String>,
     ) -> Option<Result<String, String>> {
         if !self.before.iter().any(Option::is_some) {
             return None;
@@ -199,15 +254,23 @@ impl Check {
             if turn > 0 {
                 sleep(AGAIN.1).await;
             }
-            let now = measure(runtime, &self.way, FEWEST, PATIENCE).await.ok()?;
-            match Expectation::Unchanged.judge(&self.before, &now) {
+            let now = measure(runtime, &self.way, quick(FEWEST)).await.ok()?;
+            let text = match Expectation::Unchanged.judge(&self.before, &now) {
                 Finding::Shown(text) => return Some(Ok(self.named(&text))),
-                Finding::Missing(text) => last = Some(Err(self.named(&text))),
+                Finding::Missing(text) => self.named(&text),
                 Finding::Open(_) => return None,
-            }
+            };
             if self.excused {
                 return None;
             }
+            let peer = self.way.whose.as_ref();
+            if let Some((peer, owner)) = peer.and_then(|peer| Some((peer, of_another(peer)?))) {
+                let name = &peer.name;
+                return Some(Ok(format!(
+                    "{text}, which says nothing: {name} belongs to another run ({owner})"
+                )));
+            }
+            last = Some(Err(text));
         }
         last
     }

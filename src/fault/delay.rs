@@ -3,7 +3,7 @@
 //! | key | default | |
 //! |---|---|---|
 //! | `target` | | who is hit |
-//! | `latency` | | so much later, at most `"60s"` |
+//! | `latency` | | so much later, at most `"60s"`, and (jitter apart) less than the step's `for` |
 //! | `jitter` | none | up to so much more or less, at random; not more than `latency` |
 //! | `correlation` | `"0%"` | how much each delay leans on the one before; the spread stays |
 //! | `distribution` | `"uniform"` | of the jitter: `"uniform"`, `"normal"`, `"pareto"` or `"paretonormal"` |
@@ -11,8 +11,9 @@
 //!
 //! With jitter packets may overtake one another, as on a real line.
 //!
-//! *Effect*: the agent has it in force, and a round trip to a peer takes so much longer than before. *Undo*: everything is taken out
-//! of the container's network; a round trip takes as long as before. *Lasts* for the step's `for`, 5 s without one.
+//! *Effect*: the agent has it in force, and round trips to a peer, sent together, take so much longer than before. *Undo*:
+//! everything is taken out of the container's network; a round trip takes as long as before. *Lasts* for the step's `for`, 5 s without
+//! one, from when the agent has it in force; where round trips take longer than that, until they have come back.
 //!
 //! ```toml
 //! fault.delay = { target = "replica", to = "primary", latency = "200ms", jitter = "20ms" }

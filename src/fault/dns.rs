@@ -6,11 +6,13 @@
 //! | `names` | | one or a list; each with all names under it: `"example.com"` is also `"www.example.com"` |
 //! | `answer` | `"failure"` | `"nothing"`: the asking side times out; `"failure"`: SERVFAIL; `"no-such-name"`: NXDOMAIN; or one or more addresses, each for questions of its own kind |
 //!
-//! Other names are answered as ever, by whichever server the container asks: the engine's own, or another one over UDP or TCP. What the
-//! target has looked up before and remembers is not asked again.
+//! Other names are answered as ever, by whichever server the container asks: the engine's own, or another one. What the target has
+//! looked up before and remembers is not asked again. Over TCP there is no forged answer: a question for one of the names has its
+//! connection reset, or with `"nothing"` does not get through, and with it whatever else is asked on that connection. It is seen where it
+//! is in one segment, as resolvers send it.
 //!
-//! *Effect*: the agent has it in force, and has answered questions by the end. *Undo*: everything is taken out of the
-//! container's network. *Lasts* for the step's `for`, 5 s without one.
+//! *Effect*: the agent has it in force, and has answered questions (or reset their connections) by the end. *Undo*: everything is
+//! taken out of the container's network. *Lasts* for the step's `for`, 5 s without one.
 //!
 //! ```toml
 //! fault.dns = { target = "api", names = "redis", answer = "no-such-name" }

@@ -26,6 +26,8 @@ mod testing;
 use std::time::Duration;
 
 use crate::action::{Action, Change, Undo};
+use crate::impairment::Effect;
+use crate::impairment::line::spread;
 use crate::inventory::{Instance, State};
 use crate::scenario::cursor::Cursor;
 
@@ -185,6 +187,18 @@ impl Fault {
             }
             _ => "chaosrun does not end it",
         }
+    }
+
+    /// So late come even those packets that it holds up least.
+    pub(crate) fn least_delay(&self) -> Option<Duration> {
+        let Self::Network(Network {
+            effect: Effect::Line(line),
+            ..
+        }) = self
+        else {
+            return None;
+        };
+        line.delay.as_ref().map(spread::least)
     }
 
     /// How long it lasts when the step has no `for`.

@@ -44,10 +44,14 @@ pub enum Event {
         step: String,
         instances: Vec<Subject>,
     },
-    /// All of its actions were applied. `took` is from the due time of the step to here.
+    /// All of its actions were applied, and what shows their effect was measured.
     Injected {
         step: String,
         effect: Proof,
+        /// From when on it was in force, by the engine's word and the agents': round trips that show it take their time after
+        /// that. `None`: from now on, or not at all.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        in_force: Option<Micros>,
     },
     /// The step's own time is over, or the run is.
     Reverting {

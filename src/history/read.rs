@@ -158,8 +158,12 @@ fn check(entry: &Entry) -> Result<(), String> {
     if entry.at > MAX_TIME {
         return Err("its time is beyond ten years".into());
     }
-    let Event::Bucket { bucket, .. } = &entry.event else {
-        return Ok(());
+    let bucket = match &entry.event {
+        Event::Bucket { bucket, .. } => bucket,
+        Event::Injected { in_force, .. } if in_force.is_some_and(|at| at > MAX_TIME) => {
+            return Err("its fault was in force at a time beyond ten years".into());
+        }
+        _ => return Ok(()),
     };
     let tally = &bucket.tally;
     if bucket.from > bucket.to || bucket.to > MAX_TIME {

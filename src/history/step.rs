@@ -16,6 +16,7 @@ pub struct StepRecord {
     pub line: usize,
     pub instances: Vec<Subject>,
     pub injecting: Option<Micros>,
+    /// Since when it was in force, and what has shown it.
     pub injected: Option<(Micros, Proof)>,
     pub reapplied: Kept<(Subject, Proof)>,
     /// One that had lost its fault could not be shown to have it again.
@@ -45,7 +46,12 @@ impl StepRecord {
                 self.instances.extend_from_slice(instances);
                 self.injecting.replace(at).is_none()
             }
-            Event::Injected { effect, .. } => self.injected.replace((at, effect.clone())).is_none(),
+            Event::Injected {
+                effect, in_force, ..
+            } => {
+                let at = in_force.unwrap_or(at);
+                self.injected.replace((at, effect.clone())).is_none()
+            }
             Event::Reapplied {
                 subject, effect, ..
             } => {

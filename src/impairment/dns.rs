@@ -34,7 +34,7 @@ pub struct Question {
 }
 
 impl Question {
-    /// The payload of a UDP packet. `None`: this is no plain question for one name, and not for us to answer.
+    /// A whole message, as a UDP packet carries one. `None`: this is no plain question for one name, and not for us to answer.
     pub fn parse(payload: &[u8]) -> Option<Self> {
         let (header, body) = payload.split_at_checked(HEADER)?;
         let is_plain_question = header[2] & 0b1111_1010 == 0;
@@ -52,6 +52,22 @@ impl Question {
             class: number(length + 2),
             asked: asked.to_vec(),
         })
+    }
+
+    /// The questions in a TCP segment, each behind its length. One whose length was sent by itself stands without it; one that is cut
+    /// in two is not seen.
+    pub fn in_segment(payload: &[u8]) -> Vec<Self> {
+        let mut all: Vec<Self> = Self::parse(payload).into_iter().collect();
+        let mut rest = payload;
+        while let Some((length, behind)) = rest.split_first_chunk() {
+            let length = usize::from(u16::from_be_bytes(*length));
+            let Some((message, next)) = behind.split_at_checked(length) else {
+                break;
+            };
+            all.extend(Self::parse(message));
+            rest = next;
+        }
+        all
     }
 
     /// Is it for one of these names, or one under them? `.` is every name.

@@ -30,7 +30,7 @@ pub fn met(
 
 fn lack(rule: &Rule, counts: &Counts, back_end: BackEnd) -> Option<String> {
     match &rule.effect {
-        Effect::Dns { .. } if counts.answered == 0 => {
+        Effect::Dns { .. } if counts.answered == 0 && counts.reset == 0 => {
             Some("nobody asked for these names".to_owned())
         }
         Effect::Dns { .. } => None,
@@ -178,5 +178,11 @@ mod tests {
         }]);
         assert!(met(&dns, &[counts(|c| c.packets = 9)], BackEnd::Queue).is_err());
         assert!(met(&dns, &[counts(|c| c.answered = 1)], BackEnd::Queue).is_ok());
+        let over_tcp = met(
+            &dns,
+            &[counts(|c| (c.packets, c.reset) = (1, 1))],
+            BackEnd::Queue,
+        );
+        assert_eq!(over_tcp.unwrap(), "queue: 1 packet, 1 reset");
     }
 }

@@ -194,7 +194,7 @@ pub struct Counts {
     pub corrupted: u64,
     pub duplicated: u64,
     pub reordered: u64,
-    /// Connections that were reset or refused.
+    /// Connections that were reset or refused; with [`Effect::Dns`], for a question over TCP.
     pub reset: u64,
     /// Questions to a name server that got the rule's answer (or silence).
     pub answered: u64,

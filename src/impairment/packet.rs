@@ -1,7 +1,12 @@
-//! Raw IP packets, of both versions: where things are in them, how one is spoilt, and how a question is answered.
+//! Raw IP packets, of both versions: where things are in them, how one is spoilt, and how a question is answered or cut off.
 
 /// A UDP header.
 const UDP: usize = 8;
+/// A TCP header without options.
+const TCP: usize = 20;
+const FLAG_SYN: u8 = 2;
+const FLAG_RESET: u8 = 4;
+const FLAG_ACK: u8 = 16;
 const PROTOCOL_TCP: u8 = 6;
 const PROTOCOL_UDP: u8 = 17;
 const PROTOCOL_ICMP: u8 = 1;
@@ -120,42 +125,60 @@ pub fn udp_payload(packet: &[u8]) -> Option<&[u8]> {
     packet.get(layout.transport + UDP..end)
 }
 
+/// What a whole TCP segment carries; of some that travel together all of it.
+pub fn tcp_payload(packet: &[u8]) -> Option<&[u8]> {
+    let (layout, header) = tcp(packet)?;
+    packet.get(layout.transport + header..layout.end)
+}
+
+/// What ends a connection for whoever sent this segment, as if the other end had reset it. `None`: that is none.
+pub fn tcp_reset(segment: &[u8]) -> Option<Vec<u8>> {
+    let (layout, header) = tcp(segment)?;
+    let sent = segment.get(layout.transport..)?;
+    let word = |at: usize| Some(u32::from_be_bytes(sent.get(at..at + 4)?.try_into().ok()?));
+    let flags = sent[13];
+    // Where nothing is acknowledged, the connection is only about to begin.
+    let next = if flags & FLAG_ACK == 0 { 0 } else { word(8)? };
+    let taken = layout.end - layout.transport - header + usize::from(flags & FLAG_SYN != 0);
+    let seen = word(4)?.wrapping_add(u32::try_from(taken).ok()?);
+    let mut packet = header_back(segment, &layout, PROTOCOL_TCP, u16::try_from(TCP).ok()?)?;
+    packet.extend(next.to_be_bytes());
+    packet.extend(seen.to_be_bytes());
+    packet.extend([(TCP as u8 / 4) << 4, FLAG_RESET | FLAG_ACK]);
+    // Window, checksum and urgent pointer.
+    packet.extend([0; 6]);
+    complete_checksums(&mut packet).then_some(packet)
+}
+
 /// A UDP packet from where `question` goes to where it comes from. `None`: that is none, or the payload is too long.
 pub fn udp_answer(question: &[u8], payload: &[u8]) -> Option<Vec<u8>> {
     let asked = udp(question)?;
     let length = u16::try_from(UDP + payload.len()).ok()?;
-    let mut packet = if asked.is_v6 {
-        let mut header = vec![0x60, 0, 0, 0, 0, 0, PROTOCOL_UDP, TIME_TO_LIVE];
-        header[4..6].copy_from_slice(&length.to_be_bytes());
-        header
-    } else {
-        let total = length.checked_add(20)?;
-        let mut header = vec![
-            0x45,
-            0,
-            0,
-            0,
-            0,
-            0,
-            0x40,
-            0,
-            TIME_TO_LIVE,
-            PROTOCOL_UDP,
-            0,
-            0,
-        ];
-        header[2..4].copy_from_slice(&total.to_be_bytes());
-        header
-    };
-    let addresses = &question[asked.addresses()];
-    let (source, destination) = addresses.split_at(addresses.len() / 2);
-    packet.extend([destination, source].concat());
-    let ports = question.get(asked.transport..asked.transport + 4)?;
-    packet.extend([ports[2], ports[3], ports[0], ports[1]]);
+    let mut packet = header_back(question, &asked, PROTOCOL_UDP, length)?;
     packet.extend(length.to_be_bytes());
     packet.extend([0, 0]);
     packet.extend(payload);
     complete_checksums(&mut packet).then_some(packet)
+}
+
+/// The IP header and the ports of a packet the other way, which carries so many bytes of this protocol.
+fn header_back(packet: &[u8], asked: &Layout, protocol: u8, length: u16) -> Option<Vec<u8>> {
+    let mut header = if asked.is_v6 {
+        let mut header = vec![0x60, 0, 0, 0, 0, 0, protocol, TIME_TO_LIVE];
+        header[4..6].copy_from_slice(&length.to_be_bytes());
+        header
+    } else {
+        let total = length.checked_add(20)?;
+        let mut header = vec![0x45, 0, 0, 0, 0, 0, 0x40, 0, TIME_TO_LIVE, protocol, 0, 0];
+        header[2..4].copy_from_slice(&total.to_be_bytes());
+        header
+    };
+    let addresses = &packet[asked.addresses()];
+    let (source, destination) = addresses.split_at(addresses.len() / 2);
+    header.extend([destination, source].concat());
+    let ports = packet.get(asked.transport..asked.transport + 4)?;
+    header.extend([ports[2], ports[3], ports[0], ports[1]]);
+    Some(header)
 }
 
 /// Computes the checksums of a whole packet anew; a packet on its way through its own machine may not have them yet. False where
@@ -206,6 +229,16 @@ fn udp(packet: &[u8]) -> Option<Layout> {
     let layout = Layout::of(packet)?;
     let is_whole = layout.protocol == PROTOCOL_UDP && !layout.is_fragment;
     (is_whole && layout.end - layout.transport >= UDP).then_some(layout)
+}
+
+/// With the length of its own header.
+fn tcp(packet: &[u8]) -> Option<(Layout, usize)> {
+    let layout = Layout::of(packet)?;
+    let offset = packet.get(layout.transport + 12)? >> 4;
+    let header = usize::from(offset) * 4;
+    let is_whole = layout.protocol == PROTOCOL_TCP && !layout.is_fragment;
+    let fits = header >= TCP && layout.transport + header <= layout.end;
+    (is_whole && fits).then_some((layout, header))
 }
 
 fn number(bytes: &[u8], at: usize) -> Option<u16> {

@@ -252,6 +252,25 @@ impl Counts {
         self.zip(before, u64::saturating_sub)
     }
 
+    /// These, or those before and so many packets more, whichever is less.
+    pub fn at_most(self, before: Self, packets: u64) -> Self {
+        // None that measures is longer.
+        let longest = 128;
+        let more = Self {
+            packets,
+            bytes: packets.saturating_mul(longest),
+            delayed: packets,
+            dropped: packets,
+            corrupted: packets,
+            duplicated: packets,
+            reordered: packets,
+            reset: packets,
+            answered: packets,
+            overflowed: packets,
+        };
+        self.zip(before.and(more), u64::min)
+    }
+
     fn zip(self, other: Self, of: fn(u64, u64) -> u64) -> Self {
         Self {
             packets: of(self.packets, other.packets),

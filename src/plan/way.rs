@@ -104,11 +104,12 @@ fn is_meant(flow: &Flow, peer: IpAddr) -> bool {
     flow.peers.is_empty() || flow.peers.iter().any(|net| net.contains(&peer))
 }
 
-/// Single addresses that are named.
+/// Single addresses that are named, and can be reached without naming a link.
 fn strangers(flow: &Flow, from: IpAddr) -> impl Iterator<Item = IpAddr> {
     let single = |net: &&IpNet| net.prefix_len() == net.max_prefix_len();
     let all = flow.peers.iter().filter(single).map(IpNet::addr);
-    all.filter(move |peer| peer.is_ipv4() == from.is_ipv4())
+    let on_link = |peer: &IpAddr| matches!(peer, IpAddr::V6(at) if at.is_unicast_link_local());
+    all.filter(move |peer| peer.is_ipv4() == from.is_ipv4() && !on_link(peer))
 }
 
 #[cfg(test)]
@@ -174,6 +175,21 @@ mod tests {
         );
         assert!(told(|rule| rule.flow.peers = net("9.9.9.0/24")).is_empty());
         assert!(told(|rule| rule.flow.at = vec!["10.9.0.1".parse().unwrap()]).is_empty());
+    }
+
+    #[test]
+    fn an_address_on_the_link_is_followed_and_not_measured() {
+        let flow = Flow {
+            direction: Direction::Both,
+            peers: ["fd99::9/128", "fe80::9/128"]
+                .map(|net| net.parse().unwrap())
+                .to_vec(),
+            ports: Vec::new(),
+            protocol: None,
+            at: Vec::new(),
+        };
+        let found: Vec<IpAddr> = strangers(&flow, "fd00::1".parse().unwrap()).collect();
+        assert_eq!(found, ["fd99::9".parse::<IpAddr>().unwrap()]);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, watch};
 use super::{Context, Reading};
 use crate::action::{Capability, Change, Subject};
 use crate::clock::Clock;
+use crate::impairment::expect::Series;
 use crate::inventory::{Endpoint, Instance, Inventory};
 use crate::runtime::{Made, Notice, Output, Result, Runtime, RuntimeError, Scope};
 use crate::scenario::{Probe, ProbeKind, Secrets, Selector, Target};
@@ -122,8 +123,7 @@ impl Runtime for Observed {
         &'a self,
         _: &'a Subject,
         _: (std::net::IpAddr, Option<u16>),
-        _: u32,
-        _: Duration,
+        _: Series,
     ) -> BoxFuture<'a, Result<Vec<Option<Duration>>>> {
         async { refused("a probe measures nothing") }.boxed()
     }

@@ -159,7 +159,8 @@ fn step_table(report: &Report, view: View) -> Option<Table> {
     for step in &report.steps {
         let (mut effect, proven) = words::effect(step);
         if let (Some(true), Some(from), Some(to)) = (proven, step.injecting_ms, step.injected_ms) {
-            effect.push_str(&format!(" in {}", words::milliseconds(to - from)));
+            // Round trips may have shown it later.
+            effect = format!("in force in {}", words::milliseconds(to - from));
         }
         if step.reapplied > 0 {
             effect.push_str(&format!(", re-applied {} ×", step.reapplied));

@@ -11,6 +11,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::mpsc;
 
 use crate::action::{Capability, Change, Subject};
+use crate::impairment::expect::Series;
 use crate::inventory::{Instance, Inventory};
 
 /// What went wrong, in the engine's own words, with what was tried and what to do.
@@ -119,14 +120,13 @@ pub trait Runtime: Send + Sync {
         timeout: Duration,
     ) -> BoxFuture<'a, Result<Output>>;
 
-    /// Round trips from inside a container's network to a peer, one after the other: over TCP to a port where one is named (a refusal
-    /// is an answer), else by ICMP echo. `None`: no answer within `timeout`. Through the agent of [`Capability::Network`].
+    /// Round trips from inside a container's network to a peer: over TCP to a port where one is named (a refusal is an answer), else
+    /// by ICMP echo. `None`: no answer in time. Through the agent of [`Capability::Network`].
     fn measure<'a>(
         &'a self,
         subject: &'a Subject,
         peer: (IpAddr, Option<u16>),
-        times: u32,
-        timeout: Duration,
+        series: Series,
     ) -> BoxFuture<'a, Result<Vec<Option<Duration>>>>;
 
     /// What happens to containers from now on. The channel closes when the engine's stream ends for good.

@@ -70,6 +70,9 @@ fn read(entry: &Entry<'_>, number: usize) -> Option<Draft> {
                 .hint("remove `for`"),
         );
     }
+    if let Some(fault) = &fault {
+        check_delay(&table, fault, (hold, hold_entry.as_ref()), &fault_place);
+    }
     let place = match &name_entry {
         Some(name) => name.span.clone(),
         None => table.place.clone(),
@@ -92,6 +95,33 @@ fn read(entry: &Entry<'_>, number: usize) -> Option<Draft> {
         fault,
         fault_place,
     })
+}
+
+/// What no packet outlasts is no delay.
+fn check_delay(
+    table: &Cursor<'_>,
+    fault: &Fault,
+    (hold, written): (Option<Duration>, Option<&Entry<'_>>),
+    place: &Range<usize>,
+) {
+    let hold = hold.unwrap_or_else(|| fault.default_hold());
+    let Some(delay) = fault.least_delay().filter(|delay| *delay >= hold) else {
+        return;
+    };
+    let text = format!(
+        "every packet is held up for at least {}, and this fault lasts {}",
+        format_duration(delay),
+        format_duration(hold)
+    );
+    let problem = match written {
+        Some(written) => written.problem(text).also(place.clone(), "the fault"),
+        None => Problem::new(place.clone(), text),
+    };
+    table.report(
+        problem
+            .expected("expected packets to come through late before it is taken back")
+            .hint("raise `for`, or lower `latency`; where nothing is to come through, say `fault.blackhole`"),
+    );
 }
 
 /// Without any, a step starts right after the baseline.

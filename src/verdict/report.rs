@@ -101,7 +101,7 @@ pub struct StepRow {
     /// When it was injected: its window begins, and recovery counts from here.
     #[serde(rename = "injected_ms")]
     pub injecting_ms: Option<f64>,
-    /// When all of it was seen to be in force, or not to be.
+    /// When all of it was seen to be in force, or not to be; round trips may show it later.
     #[serde(rename = "proven_ms")]
     pub injected_ms: Option<f64>,
     pub reverting_ms: Option<f64>,

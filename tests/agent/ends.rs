@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use chaosrun::agent::protocol::{Request, Response};
+use chaosrun::agent::protocol::{Request, Response, VERSION};
+use chaosrun::impairment::expect::Series;
 use chaosrun::impairment::{BackEnd, Direction, Effect, Impairment};
 
 use crate::cases::{again, delay, flow, late, line, ms, quick};
@@ -110,8 +111,11 @@ fn a_measurement_does_not_use_the_lease_up() {
     let measure = Request::Measure {
         peer: ip(B),
         port: None,
-        times: 3,
-        timeout: ms(500),
+        series: Series {
+            times: 3,
+            apart: ms(300),
+            patience: ms(900),
+        },
     };
     agent.tell(measure.to_line().as_bytes());
     for _ in 0..14 {
@@ -232,7 +236,7 @@ fn without_its_capabilities_it_says_so() {
             .unwrap()
     });
     let lines = [
-        Request::Hello { version: 1 }.to_line(),
+        Request::Hello { version: VERSION }.to_line(),
         Request::Features.to_line(),
     ];
     let mut input = child.stdin.take().unwrap();

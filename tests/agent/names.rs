@@ -1,6 +1,7 @@
 //! Questions to name servers: some are answered in the server's place, the others reach it.
 
-use std::net::{SocketAddr, UdpSocket};
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::thread;
 use std::time::Duration;
 
@@ -27,8 +28,48 @@ fn question(name: &str) -> Vec<u8> {
 enum Heard {
     Real,
     Silence,
+    Reset,
     /// The response code, and the bytes that the answer ends with.
     Code(u8, Vec<u8>),
+}
+
+const PATIENCE: Option<Duration> = Some(Duration::from_millis(400));
+
+/// As [`asked`], over TCP: what is sent in one segment each.
+fn asked_over_tcp(world: &World, server_host: &str, server: &str, segments: &[&[u8]]) -> Heard {
+    let to = SocketAddr::new(ip(server), 53);
+    let server = inside(server_host, || TcpListener::bind(to).unwrap());
+    let mut client = inside(&world.a, || TcpStream::connect(to).unwrap());
+    client.set_nodelay(true).unwrap();
+    client.set_read_timeout(PATIENCE).unwrap();
+    let (mut there, _) = server.accept().unwrap();
+    there.set_read_timeout(PATIENCE).unwrap();
+    let all: usize = segments.iter().map(|segment| segment.len()).sum();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            if there.read_exact(&mut vec![0; all]).is_ok() {
+                there.write_all(REAL).unwrap();
+            }
+        });
+        for segment in segments {
+            // After a reset there is nobody to send to.
+            client.write_all(segment).ok();
+        }
+        let mut heard = vec![0; REAL.len()];
+        match client.read_exact(&mut heard) {
+            Ok(()) if heard == REAL => Heard::Real,
+            Err(e) if e.kind() == ErrorKind::ConnectionReset => Heard::Reset,
+            Err(e) if e.kind() == ErrorKind::WouldBlock => Heard::Silence,
+            other => panic!("{other:?}: {heard:?}"),
+        }
+    })
+}
+
+/// Behind its length.
+fn message(name: &str) -> Vec<u8> {
+    let question = question(name);
+    let length = u16::try_from(question.len()).unwrap();
+    [&length.to_be_bytes(), question.as_slice()].concat()
 }
 
 /// Asks from `a`, of a server that listens there or at the peer.
@@ -99,6 +140,52 @@ fn chosen_names_get_the_chosen_answer_and_others_the_real_one() {
                 "{what}"
             );
             assert_eq!(agent.counts()[0].answered, 1, "{what}");
+            agent.relieve();
+        }
+    }
+}
+
+#[test]
+fn over_tcp_the_connection_of_a_chosen_name_is_reset_or_silent() {
+    let (chosen, other) = (message("db.shop.example"), message("workshop.example"));
+    let both = [other.as_slice(), chosen.as_slice()].concat();
+    let (length, rest) = chosen.split_at(2);
+    let cases = [
+        (Answer::Failure, Heard::Reset),
+        (Answer::Addresses(vec![ip("192.0.2.7")]), Heard::Reset),
+        (Answer::Silence, Heard::Silence),
+    ];
+    for server in [B, B_V6, "127.0.0.11"] {
+        // What is left without an answer is sent again for a while, even after its connection was closed.
+        let world = World::new();
+        let mut agent = Agent::start(&world.a);
+        let host = if server == "127.0.0.11" {
+            &world.a
+        } else {
+            &world.b
+        };
+        let asked = |segments: &[&[u8]]| asked_over_tcp(&world, host, server, segments);
+        assert_eq!(asked(&[&chosen]), Heard::Real);
+        for (answer, heard) in &cases {
+            let effect = Effect::Dns {
+                names: vec!["shop.example".into()],
+                answer: answer.clone(),
+            };
+            agent.impair(one(flow(Direction::Both), effect), BackEnd::Queue);
+            let what = format!("{answer:?} in place of {server}");
+            for segments in [&[chosen.as_slice()][..], &[&both], &[length, rest]] {
+                assert_eq!(&asked(segments), heard, "{what}");
+            }
+            // The second is in two segments, and nobody puts them together.
+            for untouched in [&[other.as_slice()][..], &[&chosen[..9], &chosen[9..]]] {
+                assert_eq!(asked(untouched), Heard::Real, "{what}");
+            }
+            let counts = agent.counts()[0];
+            match heard {
+                Heard::Reset => assert_eq!((counts.reset, counts.answered), (3, 0), "{what}"),
+                // Whoever gets no answer sends again.
+                _ => assert!(counts.answered >= 3 && counts.reset == 0, "{what}"),
+            }
             agent.relieve();
         }
     }

@@ -1,13 +1,16 @@
 //! What ends, and which packets are meant: the others keep their latency and arrive.
 
 use std::io::ErrorKind;
+use std::net::{IpAddr, Ipv6Addr, SocketAddrV6, UdpSocket};
 
-use chaosrun::impairment::{Counts, Direction, Effect, Flow, Impairment, Line, Ports, Protocol};
+use chaosrun::impairment::{
+    BackEnd, Counts, Direction, Effect, Flow, Impairment, Line, Ports, Protocol,
+};
 
 use crate::cases::{Case, both, delay, flow, late, line, ms, quick, udp, yes};
-use crate::talk::one;
+use crate::talk::{Agent, one};
 use crate::traffic::{FEW, connecting, echoes};
-use crate::world::{A, A_BESIDE, B, B_BESIDE, B_OTHER, B_V6, World, ip};
+use crate::world::{A, A_BESIDE, B, B_BESIDE, B_OTHER, B_V6, World, inside, ip, run};
 
 pub(crate) fn ends() -> Vec<Case> {
     use Direction::{Both, Egress, Ingress};
@@ -177,4 +180,58 @@ pub(crate) fn selections() -> Vec<Case> {
             counts: any,
         },
     ]
+}
+
+/// Whoever is cut off there is still found as a neighbour: its packets are, and not what keeps the link.
+#[test]
+fn a_peer_is_cut_off_at_its_address_on_the_link() {
+    let world = World::new();
+    let listed = run(&format!(
+        "ip -n {} -6 -o addr show dev eth0 scope link",
+        world.b
+    ));
+    let address = listed
+        .split_whitespace()
+        .find_map(|word| word.strip_suffix("/64"));
+    let address: Ipv6Addr = address.unwrap().parse().unwrap();
+    let index = inside(&world.a, || {
+        std::fs::read_to_string("/proc/thread-self/net/if_inet6")
+    });
+    let index = index.unwrap().lines().find_map(|line| {
+        let words: Vec<_> = line.split_whitespace().collect();
+        (words[5] == "eth0").then(|| u32::from_str_radix(words[1], 16).unwrap())
+    });
+    let server = inside(&world.b, || UdpSocket::bind("[::]:7009").unwrap());
+    let client = inside(&world.a, || UdpSocket::bind("[::]:0").unwrap());
+    for end in [&server, &client] {
+        end.set_read_timeout(Some(ms(400))).unwrap();
+    }
+    // There, and back.
+    let gets = || {
+        let to = SocketAddrV6::new(address, 7009, 0, index.unwrap());
+        client.send_to(b"x", to).unwrap();
+        let Ok((_, from)) = server.recv_from(&mut [0; 9]) else {
+            return (false, false);
+        };
+        server.send_to(b"y", from).unwrap();
+        (true, client.recv(&mut [0; 9]).is_ok())
+    };
+    assert_eq!(gets(), (true, true));
+    let mut agent = Agent::start(&world.a);
+    for (direction, expected) in [
+        (Direction::Ingress, (true, false)),
+        (Direction::Both, (false, false)),
+    ] {
+        let cut = Flow {
+            peers: vec![IpAddr::from(address).into()],
+            ..flow(direction)
+        };
+        agent.impair(one(cut, Effect::Drop), BackEnd::Queue);
+        // It has to be found anew, and answers from this address.
+        run(&format!("ip -n {} neigh flush dev eth0", world.a));
+        assert_eq!(gets(), expected);
+        assert!(agent.counts()[0].dropped > 0);
+    }
+    agent.relieve();
+    assert_eq!(gets(), (true, true));
 }

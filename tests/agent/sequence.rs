@@ -1,6 +1,7 @@
 //! What the agent makes of its input: the same seed the same fate, and of nonsense nothing.
 
 use chaosrun::agent::protocol::{LONGEST_LINE, Request, Response};
+use chaosrun::impairment::expect::Series;
 use chaosrun::impairment::{BackEnd, Direction, Flow, Impairment, Line, Loss, Ports};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -65,8 +66,11 @@ fn lines() -> impl Strategy<Value = Vec<u8>> {
         Request::Measure {
             peer: crate::world::ip("127.0.0.1"),
             port: Some(1),
-            times: 1,
-            timeout: ms(10),
+            series: Series {
+                times: 1,
+                apart: ms(1),
+                patience: ms(10),
+            },
         }
         .to_line(),
     ]);

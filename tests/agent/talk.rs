@@ -6,6 +6,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use chaosrun::agent::protocol::{Request, Response, VERSION};
+use chaosrun::impairment::expect::Series;
 use chaosrun::impairment::{BackEnd, Counts, Effect, Flow, Impairment, Rule};
 
 use crate::world::inside;
@@ -89,14 +90,12 @@ impl Agent {
     }
 
     pub(crate) fn measure(&mut self, peer: IpAddr, port: Option<u16>) -> Vec<Option<Duration>> {
-        let times = 5;
-        let timeout = Duration::from_millis(500);
-        match self.ask(&Request::Measure {
-            peer,
-            port,
-            times,
-            timeout,
-        }) {
+        let series = Series {
+            times: 5,
+            apart: Duration::from_millis(5),
+            patience: Duration::from_millis(500),
+        };
+        match self.ask(&Request::Measure { peer, port, series }) {
             Response::Measured { round_trips } => round_trips,
             other => panic!("{other:?}"),
         }

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use chaosrun::action::{Capability, Change, Condition, Subject};
+use chaosrun::impairment::expect::Series;
 use chaosrun::impairment::{BackEnd, Delay, Direction, Effect, Flow, Impairment, Line, Rule};
 use chaosrun::runtime::docker::Docker;
 use chaosrun::runtime::{Made, Runtime as _};
@@ -99,10 +100,12 @@ pub(crate) fn pair(stage: &Stage) -> (Subject, Subject, IpAddr) {
 
 /// Round trips in milliseconds; `None`: no answer.
 pub(crate) async fn trips(engine: &Docker, from: &Subject, to: IpAddr) -> Vec<Option<f64>> {
-    let all = engine
-        .measure(from, (to, None), 5, Duration::from_millis(400))
-        .await
-        .unwrap();
+    let series = Series {
+        times: 5,
+        apart: Duration::from_millis(5),
+        patience: Duration::from_millis(400),
+    };
+    let all = engine.measure(from, (to, None), series).await.unwrap();
     all.into_iter()
         .map(|one| one.map(|time| time.as_secs_f64() * 1e3))
         .collect()

@@ -6,7 +6,7 @@ use chaosrun::history::Event;
 use chaosrun::inventory::{Instance, RestartPolicy};
 use chaosrun::runtime::memory::{ROUND_TRIP, instance};
 
-use crate::stage::{Outcome, Stage, after, stage_of, step};
+use crate::stage::{BASE, Outcome, Stage, after, stage_of, step};
 
 fn at(name: &str, address: &str) -> Instance {
     let mut one = Instance {
@@ -82,6 +82,46 @@ async fn a_delay_of_nothing_or_twice_proves_nothing() {
         );
         assert!(outcome.journal.is_none());
     }
+}
+
+/// Round trips are sent one soon after another, and a fault lasts from when it is in force: not from when they have come back.
+#[tokio::test(start_paused = true)]
+async fn a_long_delay_is_in_force_for_its_time_and_no_longer() {
+    let fault = DELAY.replace("50ms", "4s");
+    let outcome = pair().run(&lasting(&fault).replace("3s", "6s")).await;
+    outcome.passes();
+    assert!(evidence(&outcome).contains("4s now (3 of 3 answered)"));
+    let lasted = outcome.lasted("s");
+    assert!((6000.0..6200.0).contains(&lasted), "{lasted} ms");
+    let row = &outcome.report.steps[0];
+    let in_force = row.injected_ms.unwrap() - row.injecting_ms.unwrap();
+    assert!(in_force < 100.0, "in force after {in_force} ms");
+}
+
+/// What the system sends while its round trips are measured counts, and what measures them does not.
+#[tokio::test(start_paused = true)]
+async fn a_proof_that_takes_longer_than_the_fault_is_to_last_is_waited_for() {
+    let fault = "delay = { target = \"a\", to = \"b\", latency = \"4s\", direction = \"both\" }";
+    let step = lasting(fault).replace("3s", "5s");
+    let outcome = pair().run(&step).await;
+    outcome.passes();
+    assert!(evidence(&outcome).contains("8s now (3 of 3 answered)"));
+    let lasted = outcome.lasted("s");
+    assert!((8000.0..8200.0).contains(&lasted), "{lasted} ms");
+    let packets = outcome.report.steps[0].packets[0].packets;
+    assert!((780..=800).contains(&packets), "{packets}");
+    let silent = pair();
+    silent.engine.silence();
+    silent.run(&step).await.is(3, "no packet has met it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cut_is_shown_at_once() {
+    let cut = lasting("blackhole = { target = \"a\", to = \"b\" }").replace("3s", "1s");
+    let outcome = pair().run(&cut).await;
+    outcome.passes();
+    let lasted = outcome.lasted("s");
+    assert!((1000.0..1100.0).contains(&lasted), "{lasted} ms");
 }
 
 #[tokio::test(start_paused = true)]
@@ -246,6 +286,22 @@ async fn a_network_that_stays_slow_is_not_undone() {
     let outcome = outcome.await;
     outcome.is(5, "the revert of s (delay) on a could not be verified");
     outcome.says("round trips of 100us before, 50.1ms now");
+}
+
+/// Two runs at once: what the one does to the peer of the other's target is not the other's to undo.
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_another_run_slows_down_is_not_held_against_the_undo() {
+    let stage = pair();
+    let far = DELAY.replace("target = \"a\", to = \"b\"", "target = \"b\"");
+    let theirs = format!("{BASE}{}", lasting(&far).replace("3s", "5s"));
+    let (ours, _) = tokio::join!(stage.run(&lasting(DELAY)), async {
+        after(1.5).await;
+        stage.run_as("run-2", &theirs).await
+    });
+    ours.passes();
+    let told = "round trips of 100us before, 50.1ms now (3 of 3 answered); expected at most 5ms more, which says nothing: \
+                b belongs to another run (run-2, pid ";
+    assert!(revert(&ours).contains(told), "{}", revert(&ours));
 }
 
 #[tokio::test(start_paused = true)]

@@ -236,7 +236,13 @@ fn any_event() -> impl Strategy<Value = Event> {
             step,
             instances: vec![subject("node-2")]
         }),
-        (step.clone(), proof.clone()).prop_map(|(step, effect)| Event::Injected { step, effect }),
+        (step.clone(), proof.clone(), any::<Option<u32>>()).prop_map(|(step, effect, in_force)| {
+            Event::Injected {
+                step,
+                effect,
+                in_force: in_force.map(u64::from),
+            }
+        }),
         step.clone().prop_map(|step| Event::Reverting { step }),
         (step.clone(), proof.clone(), any::<Option<u64>>()).prop_map(|(step, effect, packets)| {
             let packets = packets.map(|packets| Packets {

@@ -181,6 +181,7 @@ pub(crate) fn step_events(step: &str, target: &str) -> [Entry; 4] {
             Event::Injected {
                 step: step(),
                 effect: proof(true, "exited with code 137"),
+                in_force: None,
             },
         ),
         entry(INJECTING + 5 * SECOND, Event::Reverting { step: step() }),

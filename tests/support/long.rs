@@ -111,6 +111,7 @@ impl Long {
                 Event::Injected {
                     step: step(),
                     effect,
+                    in_force: None,
                 },
             );
             put(second, role(&node, false));

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use chaosrun::action::{Capability, Change, Subject};
 use chaosrun::clock::Clock;
+use chaosrun::impairment::expect::Series;
 use chaosrun::inventory::{Instance, Inventory};
 use chaosrun::probe::{Context, Reading};
 use chaosrun::runtime::{Made, Notice, Output, Result, Runtime, RuntimeError, Scope};
@@ -50,8 +51,7 @@ impl Runtime for Observed {
         &'a self,
         _: &'a Subject,
         _: (std::net::IpAddr, Option<u16>),
-        _: u32,
-        _: Duration,
+        _: Series,
     ) -> BoxFuture<'a, Result<Vec<Option<Duration>>>> {
         refused()
     }

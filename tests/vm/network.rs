@@ -9,6 +9,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use chaosrun::agent::protocol::{Request, Response, VERSION};
+use chaosrun::impairment::expect::Series;
 use chaosrun::impairment::{
     BackEnd, Counts, Direction, Effect, Features, Flow, Impairment, Line, Rule,
 };
@@ -154,18 +155,21 @@ impl Agent {
         }
     }
 
-    /// Echoes, one after the other.
+    /// Echoes.
     pub(super) fn measure(
         &mut self,
         peer: &str,
         times: u32,
-        timeout: Duration,
+        patience: Duration,
     ) -> Vec<Option<Duration>> {
         let measured = self.ask(&Request::Measure {
             peer: peer.parse().unwrap(),
             port: None,
-            times,
-            timeout,
+            series: Series {
+                times,
+                apart: Duration::from_millis(5),
+                patience,
+            },
         });
         match measured {
             Response::Measured { round_trips } => round_trips,

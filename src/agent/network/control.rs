@@ -10,6 +10,7 @@ use super::force::Force;
 use super::measure::{LONGEST, MOST, round_trips};
 use crate::agent::protocol::{LONGEST_LINE, Request, Response, VERSION};
 use crate::clock::Clock;
+use crate::impairment::expect::Series;
 
 /// Responses that nobody has read yet; whoever reads so slowly has gone.
 const UNREAD: usize = 256;
@@ -204,12 +205,7 @@ impl Control {
             Request::Count => Response::Counted {
                 counts: self.force.counts()?,
             },
-            Request::Measure {
-                peer,
-                port,
-                times,
-                timeout,
-            } => return self.measure(peer, port, times, timeout),
+            Request::Measure { peer, port, series } => return self.measure(peer, port, series),
             Request::Relieve => {
                 self.force.relieve()?;
                 self.lease = None;
@@ -229,12 +225,11 @@ impl Control {
         &mut self,
         peer: std::net::IpAddr,
         port: Option<u16>,
-        times: u32,
-        timeout: Duration,
+        series: Series,
     ) -> Result<Slot, String> {
-        if times > MOST || timeout > LONGEST || timeout.is_zero() {
+        if series.times > MOST || series.lasts() > LONGEST || series.patience.is_zero() {
             return Err(format!(
-                "at most {MOST} round trips are measured, each for up to {} s",
+                "at most {MOST} round trips are measured, for up to {} s",
                 LONGEST.as_secs()
             ));
         }
@@ -249,7 +244,7 @@ impl Control {
         let id = self.measured;
         let events = self.events.clone();
         spawn("measure", move || {
-            let response = match round_trips(peer, port, times, timeout) {
+            let response = match round_trips(peer, port, series) {
                 Ok(round_trips) => Response::Measured { round_trips },
                 Err(why) => Response::Refused { why },
             };

@@ -174,12 +174,12 @@ pub(crate) fn is_not_loopback(way: Way) -> Vec<Expression> {
     ]
 }
 
-/// Without these IPv6 itself stops working.
+/// Without these IPv6 itself stops working: who is where, and who listens to which groups.
 pub(crate) fn is_neighbour_discovery() -> Vec<Expression> {
     let mut all = protocol(58);
     all.push(payload(Header::Transport, 0, 1));
-    all.push(compare(Is::AtLeast, &[133]));
-    all.push(compare(Is::AtMost, &[137]));
+    all.push(compare(Is::AtLeast, &[130]));
+    all.push(compare(Is::AtMost, &[143]));
     all
 }
 

@@ -4,6 +4,7 @@ use std::io::ErrorKind;
 use std::mem::MaybeUninit;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU16, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use rustix::io::Errno;
@@ -11,13 +12,14 @@ use rustix::net::RecvFlags;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::clock::Clock;
+use crate::impairment::expect::Series;
 
-/// Times that one request may ask for.
-pub(crate) const MOST: u32 = 1000;
-/// Each may wait so long.
-pub(crate) const LONGEST: Duration = Duration::from_secs(60);
+/// Times that one request may ask for, each of which has a thread.
+pub(crate) const MOST: u32 = 100;
+/// All of them together may take so long.
+pub(crate) const LONGEST: Duration = Duration::from_secs(300);
 
-/// Numbers them, whoever asked: a reply that comes late is not taken for the next one's.
+/// Numbers them, whoever asked: no reply is taken for another one's.
 static TRIPS: AtomicU16 = AtomicU16::new(0);
 
 const ECHO_V4: u8 = 8;
@@ -25,23 +27,34 @@ const ECHO_V6: u8 = 128;
 const REPLY_V4: u8 = 0;
 const REPLY_V6: u8 = 129;
 
-/// One after the other; `None`: no answer in time.
+/// In the order in which they began; `None`: no answer in time.
 pub(crate) fn round_trips(
     peer: IpAddr,
     port: Option<u16>,
-    times: u32,
-    timeout: Duration,
+    series: Series,
 ) -> Result<Vec<Option<Duration>>, String> {
-    match port {
-        Some(port) => {
-            let to = SocketAddr::new(peer, port);
-            (0..times).map(|_| connect(to, timeout)).collect()
+    let trip = |number| {
+        thread::sleep(series.apart * number);
+        match port {
+            Some(port) => connect(SocketAddr::new(peer, port), series.patience),
+            None => Echo::new(peer)?.trip(series.patience),
         }
-        None => {
-            let echo = Echo::new(peer)?;
-            (0..times).map(|_| echo.trip(timeout)).collect()
-        }
-    }
+    };
+    thread::scope(|scope| {
+        let begin = |number| {
+            let thread = thread::Builder::new().name("round trip".into());
+            let begun = thread.spawn_scoped(scope, move || trip(number));
+            begun.map_err(|e| format!("no thread: {e}"))
+        };
+        let all: Vec<_> = (0..series.times).map(begin).collect();
+        all.into_iter()
+            .map(|begun| {
+                begun?
+                    .join()
+                    .unwrap_or_else(|_| Err("it ended badly".into()))
+            })
+            .collect()
+    })
 }
 
 /// A refusal is an answer.
@@ -66,7 +79,9 @@ fn connect(to: SocketAddr, timeout: Duration) -> Result<Option<Duration>, String
 struct Echo {
     socket: Socket,
     to: SocketAddr,
-    /// Tells this one's replies from others'; a ping socket has the kernel put its own there.
+    number: u16,
+    /// Tells this one's reply from others'; a ping socket has the kernel put its own there. To the connection tracker echoes of one
+    /// identity are one connection, and of those that begin it while none has been let go only one is.
     identity: u16,
     is_raw: bool,
 }
@@ -86,20 +101,21 @@ impl Echo {
                 let e = e.to_string().to_lowercase();
                 format!("no socket for ICMP: {e}; the agent needs NET_RAW")
             })?;
+        let number = TRIPS.fetch_add(1, Ordering::Relaxed);
         Ok(Self {
             socket,
             to,
-            identity: std::process::id() as u16,
+            number,
+            identity: number.wrapping_add(std::process::id() as u16),
             is_raw,
         })
     }
 
     fn trip(&self, timeout: Duration) -> Result<Option<Duration>, String> {
-        let time = TRIPS.fetch_add(1, Ordering::Relaxed);
-        let request = self.request(time);
+        let request = self.request();
         let clock = Clock::start();
         match self.socket.send_to(&request, &self.to.into()) {
-            Ok(_) => self.reply(time, timeout, &clock),
+            Ok(_) => self.reply(timeout, &clock),
             Err(e) => match Errno::from_io_error(&e) {
                 Some(Errno::PERM | Errno::HOSTUNREACH | Errno::NETUNREACH) => Ok(None),
                 _ => Err(format!(
@@ -112,11 +128,11 @@ impl Echo {
     }
 
     /// The kernel completes the checksum of ICMPv6 by itself.
-    fn request(&self, time: u16) -> Vec<u8> {
+    fn request(&self) -> Vec<u8> {
         let kind = if self.to.is_ipv4() { ECHO_V4 } else { ECHO_V6 };
         let mut bytes = vec![kind, 0, 0, 0];
         bytes.extend(self.identity.to_be_bytes());
-        bytes.extend(time.to_be_bytes());
+        bytes.extend(self.number.to_be_bytes());
         bytes.extend([0x5A; 48]);
         let sum = checksum(&bytes);
         if let (true, Some(field)) = (self.to.is_ipv4(), bytes.get_mut(2..4)) {
@@ -125,12 +141,7 @@ impl Echo {
         bytes
     }
 
-    fn reply(
-        &self,
-        time: u16,
-        timeout: Duration,
-        clock: &Clock,
-    ) -> Result<Option<Duration>, String> {
+    fn reply(&self, timeout: Duration, clock: &Clock) -> Result<Option<Duration>, String> {
         let mut buffer = [MaybeUninit::uninit(); 2048];
         loop {
             let left = timeout.saturating_sub(clock.elapsed());
@@ -149,7 +160,7 @@ impl Echo {
                     let came = clock.elapsed();
                     let from = from.and_then(|from| SocketAddr::try_from(from).ok());
                     let is_peer = from.is_some_and(|from| from.ip() == self.to.ip());
-                    if is_peer && self.is_reply(bytes, time) {
+                    if is_peer && self.is_reply(bytes) {
                         return Ok(Some(came));
                     }
                 }
@@ -159,7 +170,7 @@ impl Echo {
         }
     }
 
-    fn is_reply(&self, bytes: &[u8], time: u16) -> bool {
+    fn is_reply(&self, bytes: &[u8]) -> bool {
         let is_v4 = self.to.is_ipv4();
         // A raw IPv4 socket shows the IP header too.
         let header = match bytes.first() {
@@ -171,7 +182,7 @@ impl Echo {
             return false;
         };
         let is_ours = !self.is_raw || icmp[4..6] == self.identity.to_be_bytes();
-        icmp[0] == kind && is_ours && icmp[6..8] == time.to_be_bytes()
+        icmp[0] == kind && is_ours && icmp[6..8] == self.number.to_be_bytes()
     }
 }
 

@@ -132,7 +132,7 @@ fn one(event: &Event, timing: RecordedTiming) -> Option<Line> {
                 format!("{step}: injecting into {}", names.join(", ")),
             )
         }
-        Event::Injected { step, effect } => {
+        Event::Injected { step, effect, .. } => {
             let what = if effect.holds {
                 "in force"
             } else {

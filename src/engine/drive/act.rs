@@ -82,10 +82,11 @@ impl Drive<'_> {
         self.injections += 1;
         self.turns += 1;
         let runtime = Arc::clone(&self.run.runtime);
+        let clock = self.run.clock;
         let hand = self.tasks.spawn(async move {
             Done::Applied {
                 step,
-                outcome: inject::apply(&*runtime, &actions, &checks).await,
+                outcome: inject::apply(&*runtime, clock, &actions, &checks).await,
             }
         });
         self.steps[step].hands.push(hand);
@@ -182,16 +183,21 @@ impl Drive<'_> {
     }
 
     pub(super) fn on_applied(&mut self, step: usize, outcome: Result<Effect, String>) {
-        let (effect, refused) = match outcome {
-            Ok(Effect { proof, counted }) => {
+        let (effect, in_force, refused) = match outcome {
+            Ok(Effect {
+                proof,
+                counted,
+                in_force,
+            }) => {
                 self.steps[step].counted = counted;
-                (proof, None)
+                (proof, Some(in_force), None)
             }
             Err(why) => (
                 Proof {
                     holds: false,
                     evidence: why.clone(),
                 },
+                None,
                 Some(why),
             ),
         };
@@ -199,13 +205,14 @@ impl Drive<'_> {
         let at = self.run.recorder.note(Event::Injected {
             step: self.name(step),
             effect,
+            in_force,
         });
         if self.steps[step].state == State::Injecting {
             let spec = &self.run.scenario.steps[step];
             let hold = spec.hold.unwrap_or_else(|| spec.fault.default_hold());
             let progress = &mut self.steps[step];
             progress.state = State::Active {
-                until: at + micros(hold),
+                until: in_force.unwrap_or(at) + micros(hold),
             };
             progress.proven = proven;
             // One that restarted meanwhile has lost its fault already.

@@ -1,6 +1,7 @@
 //! Taking steps back, as a task beside the loop.
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use super::{Done, Drive, Progress, State};
 use crate::action::{Action, Change, Subject};
 use crate::engine::inject;
 use crate::engine::journal::Line;
+use crate::engine::lock;
 use crate::engine::tally::{self, Counted};
 use crate::engine::trip::{Check, impairments};
 use crate::engine::undo::{AT_ONCE, Undone, undo_all};
@@ -37,6 +39,9 @@ pub(super) struct Revert {
     pub(super) doubtful: bool,
     /// Every fault was shown to be in force; is it still?
     pub(super) watched: bool,
+    /// Where it is said which run has which container.
+    pub(super) lock_dir: PathBuf,
+    pub(super) run: String,
 }
 
 impl Drive<'_> {
@@ -45,6 +50,8 @@ impl Drive<'_> {
         let patient = self.halting.is_none() && self.ending.is_none();
         let mut work = Revert {
             patient,
+            lock_dir: self.run.lock_dir.clone(),
+            run: self.run.id.clone(),
             ..Revert::default()
         };
         for step in newest_first.iter().copied() {
@@ -218,9 +225,10 @@ impl Revert {
 
     /// Packets must fare as they did before, whatever the agents say.
     async fn look_at_round_trips(&self, runtime: &dyn Runtime, undone: &mut [Undone]) {
+        let of_another = |peer: &Subject| lock::other(&self.lock_dir, peer, &self.run);
         let found: Vec<_> = stream::iter(self.checks.clone())
             .map(|check| async move {
-                let found = check.is_as_before(runtime).await;
+                let found = check.is_as_before(runtime, of_another).await;
                 (check.way.subject, found)
             })
             .buffer_unordered(AT_ONCE)

@@ -2,7 +2,7 @@
 //!
 //! | key | default | |
 //! |---|---|---|
-//! | `to` | everyone | the other end, one or a list: a target's name, a Compose service, a container's name or alias, an address, or a network such as `"10.0.0.0/24"`; IPv4 and IPv6 |
+//! | `to` | everyone | the other end, one or a list: a target's name, a Compose service, a container's name or alias, an address, or a network such as `"10.0.0.0/24"`; IPv4 and IPv6, a container's link-local address among them |
 //! | `ports` | all | of either end: `"6379"`, `"8000-8100"`, or a list of them |
 //! | `protocol` | all | `"tcp"`, `"udp"` or `"icmp"`; `ports` alone mean TCP and UDP |
 //! | `direction` | | `"egress"`: what the target sends; `"ingress"`: what it is sent; `"both"`: each way by itself, so that a delay counts twice in a round trip |

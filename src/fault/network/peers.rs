@@ -130,7 +130,7 @@ fn called(one: &Instance) -> String {
     one.service.clone().unwrap_or_else(|| one.name.clone())
 }
 
-/// Where a peer is for a container.
+/// Where a peer is for a container, also on the link that they share.
 ///
 /// # Errors
 /// It is nowhere.
@@ -155,11 +155,12 @@ pub(in crate::fault) fn addresses(
     });
     let shared: Vec<&Endpoint> = shared.filter_map(|(network, _)| at.get(network)).collect();
     let found: Vec<IpAddr> = shared.iter().flat_map(|at| at.addresses()).collect();
+    let on_link = shared.iter().filter_map(|at| at.link_local());
     match (shared.len(), found.len(), place.network) {
         (0, _, None) => Err(format!("{name} is in no network with it")),
         (0, _, Some(network)) => Err(format!("{name} is not in network {network}")),
         (_, 0, _) => Err(format!("{name} has no address: it {}", peer.state.phrase())),
-        _ => Ok(found),
+        _ => Ok(found.into_iter().chain(on_link).collect()),
     }
 }
 
@@ -169,7 +170,7 @@ pub(in crate::fault) fn own(instance: &Instance, network: Option<&str>) -> Vec<I
         .networks
         .iter()
         .filter(|(name, _)| network.is_none_or(|wanted| wanted == name.as_str()))
-        .flat_map(|(_, at)| at.addresses())
+        .flat_map(|(_, at)| at.addresses().chain(at.link_local()))
         .collect();
     own.sort_unstable();
     own

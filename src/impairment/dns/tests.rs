@@ -28,6 +28,33 @@ fn addresses() -> Answer {
 }
 
 #[test]
+fn questions_are_found_in_a_segment() {
+    let behind_its_length = |message: Vec<u8>| {
+        let length = (message.len() as u16).to_be_bytes();
+        [length.to_vec(), message].concat()
+    };
+    let names = |segment: &[u8]| -> Vec<String> {
+        let all = Question::in_segment(segment);
+        all.iter().map(Question::name).collect()
+    };
+    let one = behind_its_length(question("db.shop", TYPE_A));
+    assert_eq!(names(&one), ["db.shop"]);
+    let other = behind_its_length(question("mail", TYPE_AAAA));
+    assert_eq!(names(&[one.clone(), other].concat()), ["db.shop", "mail"]);
+    // As whoever sends the length by itself goes on.
+    assert_eq!(names(&one[2..]), ["db.shop"]);
+    for unseen in [
+        &one[..one.len() - 1],
+        &one[..2],
+        &one[5..],
+        &[0, 0, 0][..],
+        b"GET / HTTP/1.1",
+    ] {
+        assert!(names(unseen).is_empty(), "{unseen:?}");
+    }
+}
+
+#[test]
 fn answers_are_as_name_servers_write_them() {
     let answered = |kind, answer: &Answer| asked("Db.shop", kind).answered(answer).map(|a| hex(&a));
     let name = "0244620473686f7000";
@@ -144,6 +171,7 @@ proptest! {
 }
 
 fn takes(message: &[u8]) -> Result<(), TestCaseError> {
+    let _ = Question::in_segment(message);
     let Some(question) = Question::parse(message) else {
         return Ok(());
     };

@@ -11,6 +11,8 @@ mod tests;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 pub use self::judge::Finding;
 use self::judge::{answered, median};
 use self::matching::{Belongs, belongs};
@@ -30,6 +32,25 @@ pub struct Trip<'a> {
     pub peer: IpAddr,
     /// A TCP connection to this port; without one, an ICMP echo.
     pub port: Option<u16>,
+}
+
+/// Round trips that are measured together: none waits for another one's answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Series {
+    pub times: u32,
+    /// From the beginning of one to that of the next.
+    pub apart: Duration,
+    /// For each one's answer.
+    pub patience: Duration,
+}
+
+impl Series {
+    /// All of it, at most.
+    pub fn lasts(self) -> Duration {
+        let last = self.apart.saturating_mul(self.times.saturating_sub(1));
+        last.saturating_add(self.patience)
+    }
 }
 
 /// What the round trips must be, compared with those before.

@@ -63,6 +63,11 @@ fn mixed(share: f64) -> f64 {
     0.25 * normal(share) + 0.75 * pareto(share)
 }
 
+/// No packet is delayed by less.
+pub fn least(delay: &Delay) -> Duration {
+    at(delay, quantile(delay.distribution, 0.0))
+}
+
 /// The delays of one line.
 #[derive(Debug, Clone)]
 pub(super) struct Spread {

@@ -52,6 +52,27 @@ fn the_parts_of_a_packet_are_found() {
 }
 
 #[test]
+fn whoever_sends_a_segment_can_be_told_that_its_connection_is_reset() {
+    assert_eq!(tcp_payload(&bytes(TCP_V4)), Some(&b"abc"[..]));
+    assert_eq!(tcp_payload(&bytes(UDP_V4)), None);
+    let reset = tcp_reset(&bytes(TCP_V4)).unwrap();
+    assert!(is_whole(&reset));
+    // From 10.0.0.2 port 80 to 10.0.0.1 port 40000; a SYN counts as one byte, as do the three that it carries.
+    assert_eq!(reset[12..20], [10, 0, 0, 2, 10, 0, 0, 1]);
+    assert_eq!(reset[20..24], [0, 80, 0x9c, 0x40]);
+    assert_eq!(reset[24..34], [0, 0, 0, 0, 0, 0, 0, 5, 0x50, 0x14]);
+    let mut established = bytes(TCP_V4);
+    established[28..32].copy_from_slice(&[9, 8, 7, 6]);
+    established[33] = FLAG_ACK;
+    let reset = tcp_reset(&established).unwrap();
+    assert_eq!(reset[24..32], [9, 8, 7, 6, 0, 0, 0, 4]);
+    assert_eq!(tcp_reset(&bytes(UDP_V6)), None);
+    let mut short = bytes(TCP_V4);
+    short[32] = 0xF0;
+    assert_eq!((tcp_payload(&short), tcp_reset(&short)), (None, None));
+}
+
+#[test]
 fn an_answer_goes_back_to_where_the_question_came_from() {
     for hex in [UDP_V4, UDP_V6] {
         let answer = bytes(hex);
@@ -114,6 +135,9 @@ proptest! {
         let _ = udp_payload(&any);
         let answer = udp_answer(&any, b"x");
         prop_assert!(answer.is_none_or(|answer| is_whole(&answer)));
+        let _ = tcp_payload(&any);
+        let reset = tcp_reset(&any);
+        prop_assert!(reset.is_none_or(|reset| is_whole(&reset)));
         corrupt(&mut any, random);
         complete_checksums(&mut any);
         prop_assert_eq!(any.len(), length);

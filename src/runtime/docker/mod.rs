@@ -41,6 +41,7 @@ use self::helper::{Sidecars, Wire};
 pub use self::ports::Port;
 use super::{Made, Notice, Output, Result, Runtime, Scope};
 use crate::action::{Capability, Change, Subject};
+use crate::impairment::expect::Series;
 use crate::inventory::{EngineFacts, Instance, Inventory};
 use crate::scenario::Scenario;
 
@@ -177,10 +178,9 @@ impl Runtime for Docker {
         &'a self,
         subject: &'a Subject,
         peer: (IpAddr, Option<u16>),
-        times: u32,
-        timeout: Duration,
+        series: Series,
     ) -> BoxFuture<'a, Result<Vec<Option<Duration>>>> {
-        Box::pin(helper::measure(self, subject, peer, times, timeout))
+        Box::pin(helper::measure(self, subject, peer, series))
     }
 
     fn watch(&self) -> BoxFuture<'_, Result<mpsc::Receiver<Notice>>> {

@@ -25,6 +25,7 @@ pub use self::network::ROUND_TRIP;
 use self::world::{Afterwards, World, refused, word};
 use super::{Made, Notice, Output, Result, Runtime, RuntimeError, Scope};
 use crate::action::{Capability, Change, Subject};
+use crate::impairment::expect::Series;
 use crate::inventory::{AGENT_LABEL, EngineFacts, Instance, Inventory, RUN_LABEL};
 
 /// As Docker waits before it starts a crashed container again.
@@ -250,16 +251,16 @@ impl Runtime for Memory {
         &'a self,
         subject: &'a Subject,
         (peer, port): (IpAddr, Option<u16>),
-        times: u32,
-        timeout: Duration,
+        series: Series,
     ) -> BoxFuture<'a, Result<Vec<Option<Duration>>>> {
         Box::pin(async move {
             let line = format!("measure {}", subject.name);
             self.ask(&line, false).await?;
+            let times = series.times;
             let one = self.world().round_trip(&subject.id, peer, (port, times));
-            let one = one.filter(|took| *took <= timeout);
-            let all = one.unwrap_or(timeout) * times;
-            tokio::time::sleep(all).await;
+            let one = one.filter(|took| *took <= series.patience);
+            let patience = one.unwrap_or(series.patience);
+            tokio::time::sleep(Series { patience, ..series }.lasts()).await;
             Ok(vec![one; times as usize])
         })
     }

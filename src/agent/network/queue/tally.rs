@@ -15,6 +15,7 @@ pub(super) struct Row {
     pub(super) corrupted: AtomicU64,
     pub(super) duplicated: AtomicU64,
     pub(super) reordered: AtomicU64,
+    pub(super) reset: AtomicU64,
     pub(super) answered: AtomicU64,
     pub(super) overflowed: AtomicU64,
 }
@@ -53,7 +54,7 @@ impl Row {
             corrupted: read(&self.corrupted),
             duplicated: read(&self.duplicated),
             reordered: read(&self.reordered),
-            reset: 0,
+            reset: read(&self.reset),
             answered: read(&self.answered),
             overflowed: read(&self.overflowed),
         }

@@ -143,8 +143,8 @@ impl Worker {
                 self.schedule(queued, way, &fate, now, row);
             }
             Work::Dns { names, answer } => {
-                let answered = answered(queued.bytes, names, answer);
-                self.answer(queued, answered, row);
+                let end = asked(queued.bytes, names, answer);
+                self.end(queued, end, row);
             }
         }
     }
@@ -195,16 +195,21 @@ impl Worker {
         }
     }
 
-    fn answer(&mut self, queued: &Queued<'_>, answered: Option<Option<Vec<u8>>>, row: &Row) {
-        let Some(answer) = answered else {
+    fn end(&mut self, queued: &Queued<'_>, end: Option<Asked>, row: &Row) {
+        let Some(end) = end else {
             return self.say(&accept(queued.queue, queued.id, None));
         };
         add(&row.packets, 1);
         add(&row.bytes, queued.length as u64);
-        count(&row.answered);
         self.say(&drop(queued.queue, queued.id));
-        if let Some(answer) = answer {
-            self.raw.send(&answer, 0);
+        let (what, instead) = match end {
+            Asked::Nothing => (&row.answered, None),
+            Asked::Answer(answer) => (&row.answered, answer),
+            Asked::Reset(reset) => (&row.reset, reset),
+        };
+        count(what);
+        if let Some(packet) = instead {
+            self.raw.send(&packet, 0);
         }
     }
 
@@ -283,12 +288,30 @@ fn flipped(bytes: &[u8], passage: &Passage, row: &Row) -> Option<Vec<u8>> {
     })
 }
 
-/// `None`: not a question for us. Else the packet to send back, if any.
-fn answered(bytes: &[u8], names: &[String], answer: &Answer) -> Option<Option<Vec<u8>>> {
+/// What is done instead of letting a question pass, with the packet that says so to whoever asks.
+enum Asked {
+    Nothing,
+    Answer(Option<Vec<u8>>),
+    Reset(Option<Vec<u8>>),
+}
+
+/// `None`: not a question for us. An answer in the middle of a stream would have to be kept track of until its end: over TCP there
+/// is none, and the connection is reset.
+fn asked(bytes: &[u8], names: &[String], answer: &Answer) -> Option<Asked> {
+    if let Some(segment) = packet::tcp_payload(bytes) {
+        let mut questions = Question::in_segment(segment).into_iter();
+        questions.find(|question| question.is_for(names))?;
+        return Some(match answer {
+            Answer::Silence => Asked::Nothing,
+            _ => Asked::Reset(packet::tcp_reset(bytes)),
+        });
+    }
     let question = packet::udp_payload(bytes).and_then(Question::parse)?;
     if !question.is_for(names) {
         return None;
     }
-    let payload = question.answered(answer);
-    Some(payload.and_then(|payload| packet::udp_answer(bytes, &payload)))
+    Some(match question.answered(answer) {
+        None => Asked::Nothing,
+        Some(payload) => Asked::Answer(packet::udp_answer(bytes, &payload)),
+    })
 }

@@ -323,3 +323,26 @@ fn those_that_are_aimed_say_so() {
         assert_eq!(takes, kind.aimed, "{}", kind.name);
     }
 }
+
+/// Only where there is IPv6, and its own is not a peer's.
+#[test]
+fn a_peer_is_meant_by_its_address_on_the_link_too() {
+    let mut all = world(3);
+    for (number, one) in all.iter_mut().enumerate() {
+        for at in one.networks.values_mut() {
+            at.mac = format!("02:42:0a:00:00:0{number}");
+        }
+    }
+    let scene = scene(all, 1);
+    let told = |fault: &str| {
+        let found = lowered(fault, &scene.hit[0], &scene).unwrap().unwrap();
+        found.phrase()
+    };
+    assert_eq!(
+        told(
+            "blackhole = { target = \"t\", to = [\"shop-node-1\", \"shop-node-3\", \"redis\"], network = \"default\" }"
+        ),
+        "drop all packets to and from 10.0.0.3, 10.0.0.50, fd00::3, fe80::42:aff:fe00:2 \
+         (both ways, at 10.0.0.1, fd00::1, fe80::42:aff:fe00:0)"
+    );
+}

@@ -17,7 +17,11 @@ fn what_makes_no_sense() {
     );
     assert_eq!(
         delay("latency = \"2m\""),
-        ["a `latency` of 2m [expected at most 1m]"]
+        [
+            "every packet is held up for at least 2m, and this fault lasts 5s [expected packets to come through late before it is taken back] \
+             (raise `for`, or lower `latency`; where nothing is to come through, say `fault.blackhole`)",
+            "a `latency` of 2m [expected at most 1m]"
+        ]
     );
     assert_eq!(
         delay("to = \"x\""),
@@ -61,6 +65,35 @@ fn what_makes_no_sense() {
             delay(&format!("latency = \"1ms\", ports = {ports}")),
             [format!("`ports` cannot be `{shown}` [{told}]")]
         );
+    }
+}
+
+#[test]
+fn a_delay_that_no_packet_outlasts_is_none() {
+    let told = |delay: &str, long: &str| {
+        problems(&format!("delay = {{ target = \"t\", {delay} }}\n{long}"))
+    };
+    let of = |least: &str, lasts: &str| {
+        format!(
+            "every packet is held up for at least {least}, and this fault lasts {lasts} [expected packets to come through late before it is taken back] \
+             (raise `for`, or lower `latency`; where nothing is to come through, say `fault.blackhole`)"
+        )
+    };
+    assert_eq!(told("latency = \"5s\"", ""), [of("5s", "5s")]);
+    let for_ten = told("latency = \"20s\", jitter = \"5s\"", "for = \"10s\"");
+    assert_eq!(for_ten, [format!("10: {}", of("15s", "10s"))]);
+    let network = "network = { target = \"t\", latency = \"6s\", reorder = \"5%\" }";
+    assert_eq!(problems(network), [of("6s", "5s")]);
+    for fine in [
+        ("latency = \"4900ms\"", ""),
+        ("latency = \"20s\"", "for = \"21s\""),
+        ("latency = \"10s\", jitter = \"6s\"", ""),
+        (
+            "latency = \"10s\", jitter = \"2s\", distribution = \"normal\"",
+            "",
+        ),
+    ] {
+        assert!(told(fine.0, fine.1).is_empty(), "{fine:?}");
     }
 }
 

@@ -234,9 +234,7 @@ fn next(held: Option<&Held>, request: &Request, response: &Response) -> Option<H
 fn patience(request: &Request) -> Duration {
     match request {
         Request::Renew | Request::Count => PROMPT,
-        Request::Measure { times, timeout, .. } => {
-            ANSWER.saturating_add(timeout.saturating_mul(*times))
-        }
+        Request::Measure { series, .. } => ANSWER.saturating_add(series.lasts()),
         _ => ANSWER,
     }
 }
@@ -244,6 +242,7 @@ fn patience(request: &Request) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::impairment::expect::Series;
     use crate::impairment::{Counts, Impairment};
 
     fn impair(seed: u64) -> Request {
@@ -295,10 +294,13 @@ mod tests {
         let measure = Request::Measure {
             peer: std::net::IpAddr::from([127, 0, 0, 1]),
             port: None,
-            times: 10,
-            timeout: Duration::from_secs(2),
+            series: Series {
+                times: 11,
+                apart: Duration::from_secs(1),
+                patience: Duration::from_secs(2),
+            },
         };
-        assert_eq!(patience(&measure), Duration::from_secs(25));
+        assert_eq!(patience(&measure), ANSWER + Duration::from_secs(12));
         assert!(patience(&Request::Renew) <= LEASE);
     }
 }

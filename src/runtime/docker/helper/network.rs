@@ -13,6 +13,7 @@ use super::sidecar::{JOB, LOOK, Life, Sidecar, Slot};
 use super::wire::{late, unexpected};
 use crate::action::{Change, Subject};
 use crate::agent::protocol::{Request, Response};
+use crate::impairment::expect::Series;
 use crate::impairment::{Impaired, Impairment};
 use crate::inventory::Instance;
 use crate::runtime::docker::call::refused;
@@ -191,42 +192,28 @@ async fn count(name: &str, slot: &Slot, sidecar: &Arc<Sidecar>) -> Result<Option
     }
 }
 
-/// One at a time: whatever else is asked of the agent is answered after the one that is under way.
+/// Whatever else is asked of the agent meanwhile is answered afterwards.
 pub(in crate::runtime::docker) async fn measure(
     docker: &Docker,
     subject: &Subject,
-    peer: (IpAddr, Option<u16>),
-    times: u32,
-    timeout: Duration,
+    (peer, port): (IpAddr, Option<u16>),
+    series: Series,
 ) -> Result<Vec<Option<Duration>>> {
-    let tried = format!("{}: measuring round trips to {}", subject.name, peer.0);
-    let mut round_trips = Vec::new();
+    let tried = format!("{}: measuring round trips to {peer}", subject.name);
+    let request = Request::Measure { peer, port, series };
     let current = Current::of(docker, subject);
-    if let Some(sidecar) = current.sidecar.clone() {
-        let first = trip(&tried, &sidecar, peer, timeout);
-        round_trips.extend(current.only(first).await?);
+    if let Some(sidecar) = current.sidecar.clone()
+        && let Some(reply) = current.only(sidecar.ask(&tried, request.clone())).await?
+    {
+        return measured(&tried, reply);
     }
     let sidecar = running(docker, subject).await?;
-    while round_trips.len() < times as usize {
-        round_trips.push(trip(&tried, &sidecar, peer, timeout).await?);
-    }
-    Ok(round_trips)
+    measured(&tried, sidecar.ask(&tried, request).await?)
 }
 
-async fn trip(
-    tried: &str,
-    sidecar: &Sidecar,
-    (peer, port): (IpAddr, Option<u16>),
-    timeout: Duration,
-) -> Result<Option<Duration>> {
-    let request = Request::Measure {
-        peer,
-        port,
-        times: 1,
-        timeout,
-    };
-    match sidecar.ask(tried, request).await?.response {
-        Response::Measured { round_trips } if round_trips.len() == 1 => Ok(round_trips[0]),
+fn measured(tried: &str, reply: Reply) -> Result<Vec<Option<Duration>>> {
+    match reply.response {
+        Response::Measured { round_trips } => Ok(round_trips),
         other => Err(unexpected(tried, &other)),
     }
 }
