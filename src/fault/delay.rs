@@ -15,7 +15,7 @@
 //! of the container's network; a round trip takes as long as before. *Lasts* for the step's `for`, 5 s without one.
 //!
 //! ```toml
-//! fault.delay = { target = "replica", to = "primary", latency = "200ms", jitter = "20ms" }
+//! fault.delay = { target = "a", to = "b", latency = "200ms", jitter = "20ms" }
 //! ```
 
 use super::network::Network;

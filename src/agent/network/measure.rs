@@ -11,6 +11,7 @@ use rustix::net::RecvFlags;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::clock::Clock;
+use crate::units::kernel_words;
 
 /// Times that one request may ask for.
 pub(crate) const MOST: u32 = 1000;
@@ -46,8 +47,7 @@ pub(crate) fn round_trips(
 
 /// A refusal is an answer.
 fn connect(to: SocketAddr, timeout: Duration) -> Result<Option<Duration>, String> {
-    let said =
-        |e: std::io::Error| format!("no connection to {to}: {}", e.to_string().to_lowercase());
+    let said = |e: std::io::Error| format!("no connection to {to}: {}", kernel_words(&e));
     let socket = Socket::new(Domain::for_address(to), Type::STREAM, None).map_err(said)?;
     let clock = Clock::start();
     match socket.connect_timeout(&to.into(), timeout) {
@@ -83,7 +83,7 @@ impl Echo {
         let socket = raw
             .or_else(|_| Socket::new(domain, Type::DGRAM, Some(protocol)))
             .map_err(|e| {
-                let e = e.to_string().to_lowercase();
+                let e = kernel_words(&e);
                 format!("no socket for ICMP: {e}; the agent needs NET_RAW")
             })?;
         Ok(Self {
@@ -102,11 +102,7 @@ impl Echo {
             Ok(_) => self.reply(time, timeout, &clock),
             Err(e) => match Errno::from_io_error(&e) {
                 Some(Errno::PERM | Errno::HOSTUNREACH | Errno::NETUNREACH) => Ok(None),
-                _ => Err(format!(
-                    "no echo to {}: {}",
-                    self.to.ip(),
-                    e.to_string().to_lowercase()
-                )),
+                _ => Err(format!("no echo to {}: {}", self.to.ip(), kernel_words(&e))),
             },
         }
     }
