@@ -333,3 +333,22 @@ async fn one_of_a_service_is_cut_off_from_the_others() {
     outcome.passes();
     assert_eq!(outcome.report.steps[0].packets.len(), 1);
 }
+
+/// One of the targets is the peer of the others: it is passed over, and that is on record.
+#[tokio::test(start_paused = true)]
+async fn a_target_that_is_the_others_peer_is_passed_over() {
+    let stage = pair();
+    let pair_of = "[targets.pair]\nname = \"^[ab]$\"\n";
+    let delay = "delay = { target = \"pair\", latency = \"50ms\", to = \"b\" }";
+    let outcome = stage.run(&format!("{pair_of}{}", lasting(delay))).await;
+    outcome.passes();
+    assert_eq!(outcome.report.steps[0].instances, ["a"]);
+    let notes = outcome.events("note");
+    let told =
+        "step s: b: nothing is done to it: it is the only peer that is named, and none of its own";
+    assert_eq!(notes[0]["text"], told);
+    let alone = lasting("delay = { target = \"a\", latency = \"50ms\", to = \"a\" }");
+    let outcome = pair().run(&alone).await;
+    outcome.is(3, "step s: nobody whom it hits has a part in its `delay`");
+    assert!(outcome.events("injecting").is_empty());
+}

@@ -111,7 +111,9 @@ async fn a_refusal_that_the_next_life_has_overtaken_is_not_the_last_word() {
     let outcome = refused(1).await;
     outcome.passes();
     assert_eq!(outcome.report.steps[0].reapplied, 1);
-    refused(9).await.is(3, "s (pause) on a was lost in the middle");
+    refused(9)
+        .await
+        .is(3, "s (pause) on a was lost in the middle");
 }
 
 /// Whoever starts what was stopped ends the fault before its time.
@@ -157,6 +159,17 @@ async fn a_target_that_is_removed_is_missed() {
     });
     let outcome = outcome.await;
     outcome.is(1, "a was running before and is gone now");
+    let lost: Vec<f64> = outcome
+        .events("reapplied")
+        .iter()
+        .map(|event| event["at"].as_f64().unwrap() / 1e6)
+        .collect();
+    assert!(
+        matches!(lost[..], [at] if (5.0..5.1).contains(&at)),
+        "{lost:?}"
+    );
+    let told = outcome.events("container");
+    assert_eq!(told.last().unwrap()["what"], "destroy");
     assert!(outcome.report.steps[0].revert.as_ref().unwrap().gone);
     let table = chaosrun::report::table(&outcome.report, 200, false);
     assert!(
