@@ -1,6 +1,6 @@
 //! Have packets met the impairment, and has it done to them what it should? From what the agent counted.
 
-use super::{BackEnd, Chance, Counts, Effect, Impairment, Line, Rule};
+use super::{BackEnd, Chance, Counts, Effect, Impairment, Line, Reorder, Rule};
 use crate::units::Share;
 
 /// `counts` are those by rule, from the moment in which it was shown to be in force.
@@ -101,13 +101,17 @@ fn parts(line: &Line, counts: &Counts) -> Vec<Part> {
         share: None,
         by_netem: true,
     };
-    let chance = |what, count, chance: Chance| Part {
+    let of_all = |what, count, share| Part {
         what,
         count,
-        share: Some(chance.probability),
+        share: Some(share),
         by_netem: false,
     };
-    let reorder = line.reorder.map(|reorder| reorder.chance);
+    let chance = |what, count, asked: Chance| of_all(what, count, asked.probability);
+    let overtaking = |reorder: Reorder| {
+        let share = reorder.chance.probability / f64::from(reorder.gap.max(1));
+        of_all("let past others", counts.reordered, share)
+    };
     let all = [
         line.delay.as_ref().map(|_| part("delayed", counts.delayed)),
         line.loss.as_ref().map(|_| part("lost", counts.dropped)),
@@ -115,30 +119,28 @@ fn parts(line: &Line, counts: &Counts) -> Vec<Part> {
             .map(|asked| chance("corrupted", counts.corrupted, asked)),
         line.duplicate
             .map(|asked| chance("duplicated", counts.duplicated, asked)),
-        reorder.map(|asked| chance("let past others", counts.reordered, asked)),
+        line.reorder.map(overtaking),
     ];
     all.into_iter().flatten().collect()
 }
 
 fn in_line(line: &Line, counts: &Counts, back_end: BackEnd) -> Option<String> {
-    let parts = parts(line, counts);
-    parts.iter().find_map(|part| {
-        let (what, share) = (part.what, part.share.unwrap_or_default());
-        let none = format!("none of them was {what}");
+    parts(line, counts).iter().find_map(|part| {
+        let what = part.what;
         match part.share {
-            _ if part.is_counted(back_end) && part.count > 0 => None,
-            Some(_) if !part.is_counted(back_end) => {
-                may_be_none(share, counts.packets).then(|| {
-                    format!(
-                        "they are too few to be sure that one was {what}, where {} should be",
-                        Share(share)
-                    )
-                })
+            Some(share) if !part.is_counted(back_end) => {
+                let few = format!("they are too few to be sure that one was {what}");
+                may_be_none(share, counts.packets).then(|| instead(&few, share))
             }
-            Some(_) => Some(format!("{none}, where {} should be", Share(share))),
-            None => Some(none),
+            _ if part.count > 0 => None,
+            Some(share) => Some(instead(&format!("none of them was {what}"), share)),
+            None => Some(format!("none of them was {what}")),
         }
     })
+}
+
+fn instead(told: &str, share: f64) -> String {
+    format!("{told}, where {} should be", Share(share))
 }
 
 /// Is it at all likely that chance took none of so many packets?
@@ -152,15 +154,15 @@ fn uncounted(impairment: &Impairment, back_end: BackEnd) -> Option<String> {
     let mut all: Vec<&str> = Vec::new();
     for rule in &impairment.rules {
         if let Effect::Line(line) = &rule.effect {
-            let parts = parts(line, &Counts::default()).into_iter();
-            all.extend(
-                parts
-                    .filter(|part| !part.is_counted(back_end))
-                    .map(|part| part.what),
-            );
+            let parts = parts(line, &Counts::default());
+            let uncounted = parts.iter().filter(|part| !part.is_counted(back_end));
+            for part in uncounted {
+                if !all.contains(&part.what) {
+                    all.push(part.what);
+                }
+            }
         }
     }
-    all.dedup();
     (!all.is_empty()).then(|| all.join(" and "))
 }
 

@@ -129,6 +129,7 @@ fn preview_step(
     let shown = if decided { &picked } else { &candidates };
     let scene = scene::foresee(scenario, inventory, (seed, index), shown);
     let actions = match decided {
+        true if shown.is_empty() => Vec::new(),
         true => lower::all(step, &scene)?,
         false => of_anyone(scenario, index, &scene)?,
     };
@@ -155,7 +156,7 @@ fn preview_step(
             .filter(of_first)
             .map(|action| {
                 [
-                    told::change(action, inventory),
+                    told::change(action, &actions, inventory),
                     told::proof(action, &actions, &scene),
                     action.undo.phrase(),
                 ]

@@ -12,11 +12,18 @@ use crate::impairment::named::Names;
 use crate::inventory::{Instance, Inventory};
 use crate::units::format_duration;
 
-/// With the names of those whom it is about.
-pub(super) fn change(action: &Action, world: &Inventory) -> String {
-    match &action.change {
-        Change::Impair { impairment } => impairment.phrase_with(&names(world)),
-        change => change.phrase(),
+/// With the names of those whom it is about. `all`: everything that the step does.
+pub(super) fn change(action: &Action, all: &[Action], world: &Inventory) -> String {
+    let Some(impairment) = impairment(&action.change) else {
+        return action.change.phrase();
+    };
+    let text = impairment.phrase_with(&names(world));
+    match all.iter().all(|other| other.subject == action.subject) {
+        true => text,
+        false => format!(
+            "{text}; so for {}, and alike for the others",
+            action.subject.name
+        ),
     }
 }
 
@@ -31,7 +38,7 @@ fn names(world: &Inventory) -> Names {
 /// `all`: everything that the step does.
 pub(super) fn proof(action: &Action, all: &[Action], scene: &Scene) -> String {
     let told = action.effect.phrase();
-    let Change::Impair { impairment } = &action.change else {
+    let Some(impairment) = impairment(&action.change) else {
         return told;
     };
     let counted = format!("{told}, and counts {}", wanted(impairment));
@@ -64,13 +71,12 @@ fn by_round_trips(way: &Way, near: &Impairment, all: &[Action]) -> Option<String
             at_least, at_most, ..
         } => {
             let least = format_duration(at_least);
-            let most = at_most.map(|most| format!(" to {}", format_duration(most)));
-            let (or_more, most) = match most {
-                None => ("at least ", String::new()),
-                Some(most) => ("", most),
+            let more = match at_most {
+                None => format!("at least {least}"),
+                Some(most) => format!("{least} to {}", format_duration(most)),
             };
             Some(format!(
-                "round trips to {peer} take {or_more}{least}{most} more, where it answers"
+                "round trips to {peer} take {more} more, where it answers"
             ))
         }
         Expectation::Silence => Some(format!("{peer} no longer answers, where it did before")),
@@ -122,7 +128,10 @@ mod tests {
         let delay = "delay = { target = \"t\", latency = \"50ms\", to = \"redis\" }";
         let plan = planned(delay, &world());
         let [does, proven, undone] = &plan.steps[0].actions[0];
-        assert_eq!(does, "delay by 50ms to redis-1 (10.0.0.3) (egress)");
+        assert_eq!(
+            does,
+            "delay by 50ms to redis-1 (10.0.0.3) (egress); so for node-1, and alike for the others"
+        );
         assert_eq!(
             proven,
             "its agent has that in force, and counts packets that were delayed; \
@@ -137,7 +146,7 @@ mod tests {
         let [does, proven, _] = &cut.steps[0].actions[0];
         assert_eq!(
             does,
-            "drop all packets to and from node-2 (10.0.0.2) (both ways)"
+            "drop all packets to and from node-2 (10.0.0.2) (both ways); so for node-1, and alike for the others"
         );
         assert!(
             proven.ends_with("that it dropped; node-2 no longer answers, where it did before"),
@@ -165,7 +174,10 @@ mod tests {
         let plan = planned(cut, &world);
         assert_eq!(plan.problems, Vec::<String>::new());
         let [does, ..] = &plan.steps[0].actions[0];
-        assert_eq!(does, "drop all packets to and from redis-1 (both ways)");
+        assert!(
+            does.starts_with("drop all packets to and from redis-1 (both ways)"),
+            "{does}"
+        );
     }
 
     #[test]
@@ -188,7 +200,11 @@ mod tests {
                 "node-2: nothing is done to it: it is the only peer that is named, and none of its own"
             ]
         );
-        assert!(plan.steps[0].actions[0][0].contains("node-2"));
+        let [does, ..] = &plan.steps[0].actions[0];
+        assert_eq!(
+            does,
+            "drop all packets to and from node-2 (10.0.0.2) (both ways)"
+        );
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chaosrun::history::Event;
 use chaosrun::inventory::{Instance, RestartPolicy};
-use chaosrun::runtime::memory::{ROUND_TRIP, instance};
+use chaosrun::runtime::memory::{Failure, ROUND_TRIP, instance};
 
 use crate::stage::{Outcome, Stage, after, stage_of, step};
 
@@ -251,9 +251,7 @@ async fn a_network_that_stays_slow_is_not_undone() {
 #[tokio::test(start_paused = true)]
 async fn what_a_dead_run_left_is_relieved() {
     let stage = pair();
-    stage
-        .engine
-        .fail("relieve a", chaosrun::runtime::memory::Failure::Ignore);
+    stage.engine.fail("relieve a", Failure::Ignore);
     stage.refuse("relieve a", 1000);
     let outcome = stage.run(&lasting(DELAY)).await;
     assert_eq!(outcome.report.exit_code, 5);
@@ -332,6 +330,19 @@ async fn one_of_a_service_is_cut_off_from_the_others() {
     let outcome = stage.run(&format!("{targets}{}", lasting(fault))).await;
     outcome.passes();
     assert_eq!(outcome.report.steps[0].packets.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_measured_is_told_once() {
+    let stage = pair();
+    let outcome = stage.run_while(&lasting(DELAY), async {
+        after(3.95).await;
+        let why = "the agent is gone".into();
+        stage.engine.fail("measure a", Failure::Refuse(why));
+    });
+    let outcome = outcome.await;
+    let told = "a to b: the round trip could not be measured: the agent is gone";
+    assert!(evidence(&outcome).contains(told), "{}", evidence(&outcome));
 }
 
 /// One of the targets is the peer of the others: it is passed over, and that is on record.
