@@ -144,6 +144,11 @@ impl Subject {
             name: instance.identity(),
         }
     }
+
+    /// What was tried, for errors: `node-1: could not pause`.
+    pub fn could_not(&self, change: &Change) -> String {
+        format!("{}: could not {}", self.name, change.phrase())
+    }
 }
 
 impl Change {

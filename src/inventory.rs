@@ -1,7 +1,7 @@
 //! What a system consists of, as its engine reports it: a snapshot, never a live handle.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::num::{NonZeroU32, NonZeroU64};
 
 use schemars::JsonSchema;
@@ -149,6 +149,16 @@ pub struct Endpoint {
     pub fixed_address: Option<String>,
     pub fixed_address_v6: Option<String>,
     pub driver_opts: BTreeMap<String, String>,
+}
+
+/// One of those that stand for an address which nobody has been given yet: none of these is ever a container's.
+pub fn to_come(number: u32) -> IpAddr {
+    Ipv4Addr::from_bits(number & 0x00ff_ffff).into()
+}
+
+/// Does it stand for itself?
+pub fn is_known(address: IpAddr) -> bool {
+    !matches!(address, IpAddr::V4(v4) if v4.octets()[0] == 0)
 }
 
 impl Endpoint {

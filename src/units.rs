@@ -2,9 +2,9 @@
 //!
 //! Every parser answers with a sentence that says what was expected; every formatter writes what its parser reads.
 
-use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
+use std::{fmt, io};
 
 use serde::{Deserialize, Serialize};
 
@@ -118,6 +118,15 @@ impl fmt::Display for Share {
             .unwrap_or_else(|| percent.to_string());
         write!(f, "{}%", text.trim_end_matches('0').trim_end_matches('.'))
     }
+}
+
+/// The kernel's words for what went wrong, as they go into a sentence: `no such file or directory`.
+pub fn kernel_words(error: &io::Error) -> String {
+    let text = error.to_string();
+    let words = text.split(" (os error").next().unwrap_or_default();
+    let mut letters = words.chars();
+    let first = letters.next().map(|first| first.to_ascii_lowercase());
+    first.into_iter().chain(letters).collect()
 }
 
 /// Events per second; written `"50/s"`, `"30/m"`.

@@ -125,7 +125,7 @@ fn a_doctor_without_an_engine_says_what_to_do_and_tells_the_rest() {
         "no.sock",
         "→ start the engine",
         "can be written",
-        "not every kind of scenario works here",
+        "no scenario works here without an engine",
     ] {
         assert!(text.contains(words), "{words:?} is not in {text}");
     }

@@ -8,7 +8,7 @@ use std::fs;
 use rustix::process::{Pid, PidfdFlags, pidfd_open, pidfd_send_signal};
 
 use super::protocol::Process;
-use crate::units::Signal;
+use crate::units::{Signal, kernel_words};
 
 /// A container's first process starts a little before the engine notes it down.
 const NOTED_LATE_SECONDS: i64 = 30;
@@ -35,7 +35,7 @@ pub(super) fn job(process: &Process, signal: Option<Signal>) -> Result<(), Strin
 }
 
 fn words(errno: rustix::io::Errno) -> String {
-    std::io::Error::from(errno).to_string().to_lowercase()
+    kernel_words(&std::io::Error::from(errno))
 }
 
 /// Is this process of that container? Its control group says so; where that does not name containers, its mounts and its age do.
@@ -50,7 +50,7 @@ fn belongs(process: &Process) -> Result<(), String> {
     }
     let read = |file: &str| {
         fs::read_to_string(format!("/proc/{pid}/{file}")).map_err(|e| {
-            let e = e.to_string().to_lowercase();
+            let e = kernel_words(&e);
             format!("process {pid} cannot be looked at: {e}")
         })
     };

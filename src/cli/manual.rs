@@ -2,6 +2,8 @@
 
 use std::io::stdout;
 
+use comfy_table::{ColumnConstraint, ContentArrangement, Table, presets};
+
 use super::{code, term};
 use crate::fault;
 use crate::report;
@@ -136,12 +138,17 @@ fn summary(page: &str) -> String {
 }
 
 fn list(rows: Vec<(&str, String)>) -> u8 {
-    let column = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-    let lines: Vec<String> = rows
-        .iter()
-        .map(|(name, text)| format!("{name:column$}  {text}"))
-        .collect();
-    term::data(&lines.join("\n"));
+    let mut table = Table::new();
+    table
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_width(term::width().try_into().unwrap_or(u16::MAX));
+    table.add_rows(rows.into_iter().map(|(name, text)| [name.to_owned(), text]));
+    if let Some(names) = table.column_mut(0) {
+        names.set_constraint(ColumnConstraint::ContentWidth);
+        names.set_padding((0, 1));
+    }
+    term::data(&table.trim_fmt());
     code::OK
 }
 

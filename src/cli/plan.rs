@@ -11,7 +11,7 @@ use crate::report::plain;
 use crate::runtime::docker::Docker;
 use crate::scenario::{Scenario, System};
 use crate::units::format_duration;
-use crate::verdict::{during, phrase};
+use crate::verdict::{during, name, phrase};
 
 pub(super) async fn main(
     named: &[PathBuf],
@@ -95,6 +95,11 @@ fn render(scenario: &Scenario, preview: &Preview, seed: Option<u64>, width: usiz
         String::new(),
         claims_table(&preview.claims, width),
     ];
+    for step in &preview.steps {
+        for told in &step.passed_over {
+            out.push(format!("note: step {}: {told}", step.name));
+        }
+    }
     for problem in &preview.problems {
         out.push(format!("problem: {problem}"));
     }
@@ -194,7 +199,12 @@ fn claims_table(claims: &[Claim], width: usize) -> String {
             format!("{least} to {most}")
         };
         rows.push(vec![
-            format!("{} {}", claim.slo.probe, phrase(&claim.slo.objective)),
+            format!(
+                "{} {} {}",
+                claim.slo.probe,
+                name(claim.slo.objective.metric),
+                phrase(&claim.slo.objective)
+            ),
             during(&claim.slo.during).to_owned(),
             claim.needed.map_or("–".into(), |needed| needed.to_string()),
             planned,

@@ -8,6 +8,7 @@ use futures_util::stream::{self, StreamExt, TryStreamExt};
 use tokio::time::timeout;
 
 use super::role;
+use super::run::told;
 use super::tally::{self, Counted};
 use super::trip::{self, Check};
 use super::undo::{AT_ONCE, LOOK_WITHIN, wait_for};
@@ -19,7 +20,7 @@ use crate::inventory::{Instance, Inventory};
 use crate::plan::preview::{candidates, enough};
 use crate::plan::{list, pick, scene, select};
 use crate::runtime::Runtime;
-use crate::scenario::{Limits, OnEmpty, Pick, Secrets, Step, Target};
+use crate::scenario::{Limits, OnEmpty, Pick, Secrets, Target};
 use crate::units::{Micros, format_duration};
 
 /// A change that was accepted must show its effect within this time.
@@ -168,35 +169,6 @@ async fn observe_all(
         .await
 }
 
-/// The actions of a step on everyone whom it hits.
-///
-/// # Errors
-/// Why one of them cannot be hit in this way, or that none has a part in it.
-pub(super) fn lower(step: &Step, scene: &Scene) -> Result<Vec<Action>, String> {
-    let mut actions = Vec::new();
-    for instance in &scene.hit {
-        actions.extend(lower_one(step, instance, scene)?);
-    }
-    if actions.is_empty() {
-        let kind = step.fault.kind();
-        return Err(format!("nobody whom it hits has a part in its `{kind}`"));
-    }
-    Ok(actions)
-}
-
-/// Its actions on one of them.
-///
-/// # Errors
-/// Why that one cannot be hit in this way.
-pub(super) fn lower_one(
-    step: &Step,
-    instance: &Instance,
-    scene: &Scene,
-) -> Result<Vec<Action>, String> {
-    let lowered = step.fault.lower(instance, scene);
-    lowered.map_err(|why| format!("{}: {why}", instance.identity()))
-}
-
 /// What must be made ready for these actions.
 pub(super) fn needs(actions: &[Action]) -> Vec<(Subject, Capability)> {
     actions
@@ -232,16 +204,7 @@ pub(super) async fn apply(
         AT_ONCE
     };
     let applied: Vec<Result<(), String>> = stream::iter(actions.to_vec())
-        .map(|action| async move {
-            let tried = format!(
-                "{}: could not {}",
-                action.subject.name,
-                action.change.phrase()
-            );
-            apply_one(runtime, &action)
-                .await
-                .map_err(|why| format!("{tried}: {why}"))
-        })
+        .map(|action| async move { apply_one(runtime, &action).await })
         .buffer_unordered(at_once)
         .collect()
         .await;
@@ -266,7 +229,7 @@ pub(super) async fn apply(
 /// Makes the change; however the engine hangs, this comes to an end.
 ///
 /// # Errors
-/// The engine's own words, or for how long it said nothing.
+/// What was tried, and the engine's own words or for how long it said nothing.
 pub(super) async fn apply_one(runtime: &dyn Runtime, action: &Action) -> Result<(), String> {
     let grace = match &action.change {
         Change::Stop { grace } => *grace,
@@ -275,8 +238,12 @@ pub(super) async fn apply_one(runtime: &dyn Runtime, action: &Action) -> Result<
     let within = APPLIED_WITHIN + grace;
     match timeout(within, runtime.apply(&action.subject, &action.change)).await {
         Ok(Ok(_)) => Ok(()),
-        Ok(Err(error)) => Err(error.to_string()),
-        Err(_) => Err(format!("no answer within {}", format_duration(within))),
+        Ok(Err(error)) => Err(told(&error)),
+        Err(_) => Err(format!(
+            "{}: no answer within {}",
+            action.subject.could_not(&action.change),
+            format_duration(within)
+        )),
     }
 }
 

@@ -12,7 +12,7 @@ use crate::action::{Action, Capability, Subject};
 use crate::history::{Event, Impediment, Member};
 use crate::inventory::{Instance, Inventory};
 use crate::plan::select::matches;
-use crate::plan::{preview, scene};
+use crate::plan::{lower, preview, scene};
 use crate::runtime::Scope;
 use crate::scenario::{OnEmpty, Step, System};
 
@@ -117,10 +117,11 @@ impl Run {
                 .map(|one| {
                     let turn = (self.seed, index);
                     let scene = scene::foresee_one(&self.scenario, before, turn, &candidates, one);
-                    inject::lower_one(&step, one, &scene)
+                    lower::one(&step, one, &scene)
                 })
                 .collect();
-            if let Some(Err(why)) = lowered.iter().find(|_| lowered.iter().all(Result::is_err)) {
+            let scene = scene::foresee(&self.scenario, before, (self.seed, index), &candidates);
+            if let Some(why) = lower::why_nobody(&step, &scene, &lowered) {
                 let why = format!("step {}: {why}", step.name);
                 return Err(self.impeded(Impediment::Fault, why));
             }

@@ -27,7 +27,10 @@ pub(super) async fn count(runtime: &dyn Runtime, actions: &[Action], within: Dur
             let asked = timeout(within, runtime.observe(&id)).await;
             let said = match asked {
                 Err(_) => Err("its agent did not say in time what it has counted".into()),
-                Ok(Err(error)) => Err(error.to_string()),
+                Ok(Err(error)) => Err(format!(
+                    "what it has counted is not known: {}",
+                    error.said()
+                )),
                 Ok(Ok(None)) => Err("the container is gone".into()),
                 Ok(Ok(Some(now))) => match now.impaired {
                     Some(impaired) if impaired.digest == digest => Ok(*impaired),

@@ -84,7 +84,7 @@ async fn measure(
     let peer = (way.peer, way.port);
     match timeout(all, runtime.measure(&way.subject, peer, series)).await {
         Ok(Ok(trips)) => Ok(trips),
-        Ok(Err(error)) => Err(error.to_string()),
+        Ok(Err(error)) => Err(error.said()),
         Err(_) => Err(format!("no answer within {}", format_duration(all))),
     }
 }

@@ -19,7 +19,7 @@
 //! *Effect*: that of each. *Undo*: everything is taken out of the container's network. *Lasts* for the step's `for`, 5 s without one.
 //!
 //! ```toml
-//! fault.network = { target = "replica", to = "primary", latency = "80ms", jitter = "10ms", loss = "1%", rate = "10mbit" }
+//! fault.network = { target = "a", to = "b", latency = "80ms", loss = "1%" }
 //! ```
 
 use super::network::Network;

@@ -16,7 +16,7 @@
 //! one, from when the agent has it in force; where round trips take longer than that, until they have come back.
 //!
 //! ```toml
-//! fault.delay = { target = "replica", to = "primary", latency = "200ms", jitter = "20ms" }
+//! fault.delay = { target = "a", to = "b", latency = "200ms", jitter = "20ms" }
 //! ```
 
 use super::network::Network;

@@ -16,7 +16,7 @@
 //!
 //! ```toml
 //! fault.dns = { target = "api", names = "redis", answer = "no-such-name" }
-//! fault.dns = { target = "api", names = ["redis", "queue"], answer = ["10.0.0.99", "fd00::99"] }
+//! fault.dns = { target = "a", names = "db", answer = ["10.0.0.9", "fd00::9"] }
 //! ```
 
 use std::net::IpAddr;

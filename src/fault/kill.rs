@@ -18,7 +18,7 @@
 //!
 //! ```toml
 //! fault.kill = { target = "primary", signal = "SIGTERM" }
-//! fault.kill = { target = "worker", by = "crash", restore = "policy", within = "10s" }
+//! fault.kill = { target = "worker", by = "crash", restore = "policy" }
 //! ```
 
 use std::time::Duration;
@@ -32,7 +32,7 @@ use crate::units::Signal;
 
 pub(super) const KIND: Kind = Kind {
     name: "kill",
-    summary: "send a signal to a container's first process, through the engine or as a crash",
+    summary: "signal its first process, through the engine or as a crash",
     aimed: false,
     read,
 };

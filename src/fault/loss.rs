@@ -18,7 +18,7 @@
 //!
 //! ```toml
 //! fault.loss = { target = "replica", percent = "10%", correlation = "25%" }
-//! fault.loss = { target = "replica", model = { gilbert_elliott = { p = "1%", r = "20%" } } }
+//! fault.loss = { target = "replica", model = { markov = { p13 = "5%" } } }
 //! ```
 
 use super::network::Network;

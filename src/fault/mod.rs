@@ -237,6 +237,15 @@ impl Fault {
         }
         Ok(actions)
     }
+
+    /// What of all that its scenario names it passes over where this one is hit: the target itself, or a peer. A sentence each.
+    pub fn left_out(&self, instance: &Instance, scene: &Scene) -> Vec<String> {
+        match self {
+            Self::Network(network) => network.left_out(instance, scene),
+            Self::Partition(partition) => partition.left_out(instance, scene),
+            _ => Vec::new(),
+        }
+    }
 }
 
 fn wants_a_start(action: &Action) -> bool {

@@ -34,7 +34,7 @@ use ipnet::IpNet;
 use super::network::cut::{Lost, Shape, sides};
 use super::network::keys::{Peer, read_peers, read_ports};
 use super::network::peers::{addresses, members, own};
-use super::network::{Place, flow_with};
+use super::network::{Place, flow_with, passed_over};
 use super::{Fault, Kind, Scene, read_target};
 use crate::action::Action;
 use crate::impairment::{Direction, Effect, Flow, Ports, Protocol, Rule};
@@ -137,21 +137,60 @@ struct Cluster {
     lost: Lost,
 }
 
+/// One member's.
+#[derive(Default)]
+struct Part {
+    rules: Vec<Rule>,
+    /// Why others are nowhere for it.
+    strangers: BTreeSet<String>,
+    /// Where it has no rules.
+    why_idle: &'static str,
+}
+
 impl Partition {
     pub(super) fn lower(&self, instance: &Instance, scene: &Scene) -> Result<Vec<Action>, String> {
         let name = instance.identity();
         let refuse = |why: String| format!("cannot partition {name}: {why}");
         let place = Place::of(instance, self.network.as_deref()).map_err(refuse)?;
-        let cluster = self.cluster(instance, scene).map_err(refuse)?;
+        let part = self.part(&place, scene).map_err(refuse)?;
+        match (part.rules.is_empty(), part.strangers.is_empty()) {
+            (true, true) => Ok(Vec::new()),
+            (true, false) => {
+                let strangers = part.strangers.into_iter().collect::<Vec<_>>();
+                Err(refuse(strangers.join("; ")))
+            }
+            (false, _) => Ok(vec![place.impair(part.rules, scene)]),
+        }
+    }
+
+    /// See [`Fault::left_out`].
+    pub(super) fn left_out(&self, instance: &Instance, scene: &Scene) -> Vec<String> {
+        let place = Place::of(instance, self.network.as_deref());
+        match place.and_then(|place| self.part(&place, scene)) {
+            Ok(part) if part.rules.is_empty() && part.strangers.is_empty() => {
+                vec![part.why_idle.into()]
+            }
+            Ok(part) => part.strangers.iter().map(|why| passed_over(why)).collect(),
+            Err(_) => Vec::new(),
+        }
+    }
+
+    /// What is done to one of the members.
+    ///
+    /// # Errors
+    /// There is no such partition.
+    fn part(&self, place: &Place<'_>, scene: &Scene) -> Result<Part, String> {
+        let instance = place.instance;
+        let cluster = self.cluster(instance, scene)?;
         if cluster.lost.is_empty() {
-            return Err(refuse("nobody would be cut off from anybody".into()));
+            return Err("nobody would be cut off from anybody".into());
         }
         let Some(me) = cluster
             .instances
             .iter()
             .position(|one| one.id == instance.id)
         else {
-            return Ok(Vec::new());
+            return Ok(Part::default());
         };
         let unheard = |other: &usize| cluster.lost.contains(&(*other, me));
         let unreached = |other: &usize| cluster.lost.contains(&(me, *other));
@@ -166,23 +205,25 @@ impl Partition {
                 _ => {}
             }
         }
-        let mut strangers = BTreeSet::new();
-        let mut rules = Vec::new();
+        let why_idle = match cluster.lost.iter().any(|(from, _)| *from == me) {
+            true => "nothing is done to it: what it sends is lost where it arrives",
+            false => "nothing is done to it: it is cut off from nobody",
+        };
+        let mut part = Part {
+            why_idle,
+            ..Part::default()
+        };
         for (direction, others) in [
             (Direction::Both, both),
             (Direction::Ingress, ingress),
             (Direction::Egress, egress),
         ] {
-            let peers = cluster.at(&others, &place, scene, &mut strangers);
+            let peers = cluster.at(&others, place, scene, &mut part.strangers);
             if !peers.is_empty() {
-                rules.push(self.rule(direction, peers, &place));
+                part.rules.push(self.rule(direction, peers, place));
             }
         }
-        match (rules.is_empty(), strangers.is_empty()) {
-            (true, true) => Ok(Vec::new()),
-            (true, false) => Err(refuse(strangers.into_iter().collect::<Vec<_>>().join("; "))),
-            (false, _) => Ok(vec![place.impair(rules, scene)]),
-        }
+        Ok(part)
     }
 
     fn rule(&self, direction: Direction, peers: Vec<IpNet>, place: &Place<'_>) -> Rule {

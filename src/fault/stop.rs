@@ -23,7 +23,7 @@ use crate::units::parse_duration;
 
 pub(super) const KIND: Kind = Kind {
     name: "stop",
-    summary: "stop a container in good order, and start it again when the step ends",
+    summary: "stop it in good order, and start it again when the step ends",
     aimed: false,
     read,
 };

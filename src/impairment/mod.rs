@@ -8,6 +8,7 @@ pub mod dns;
 pub mod expect;
 pub mod line;
 pub mod met;
+pub mod named;
 pub mod packet;
 mod phrase;
 

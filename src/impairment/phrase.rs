@@ -2,12 +2,12 @@
 
 use std::fmt::Write as _;
 
-use ipnet::IpNet;
-
+use super::named::Names;
 use super::{
     Answer, Chance, Counts, Delay, Direction, Distribution, Effect, Flow, Impaired, Impairment,
-    Line, Loss, Ports, Protocol, Rule,
+    Line, Loss, Ports, Protocol, Rule, named,
 };
+use crate::inventory::is_known;
 use crate::units::{BitRate, Share, format_duration};
 
 /// So many of a list are named.
@@ -16,23 +16,28 @@ const SHOWN: usize = 6;
 impl Impairment {
     /// For plans, reports and errors: `delay by 50ms ± 10ms to 172.18.0.3 (egress, tcp 6379)`.
     pub fn phrase(&self) -> String {
-        let rules: Vec<String> = self.rules.iter().map(Rule::phrase).collect();
-        rules.join("; ")
+        self.phrase_with(&Names::new())
+    }
+
+    /// The same, with whose addresses they are: `delay by 50ms to redis-1 (172.18.0.3) (egress)`.
+    pub fn phrase_with(&self, names: &Names) -> String {
+        let rules = self.rules.iter().map(|rule| rule.phrase_with(names));
+        rules.collect::<Vec<_>>().join("; ")
     }
 }
 
 impl Rule {
-    pub fn phrase(&self) -> String {
+    fn phrase_with(&self, names: &Names) -> String {
         if let Effect::Dns { .. } = self.effect {
             return self.effect.phrase();
         }
-        format!("{} {}", self.effect.phrase(), self.flow.phrase())
+        format!("{} {}", self.effect.phrase(), self.flow.phrase_with(names))
     }
 }
 
 impl Flow {
     /// `to 172.18.0.3, 172.18.0.4 (egress, tcp 6379)`
-    fn phrase(&self) -> String {
+    fn phrase_with(&self, names: &Names) -> String {
         let (towards, way) = match self.direction {
             Direction::Egress => ("to", "egress"),
             Direction::Ingress => ("from", "ingress"),
@@ -40,7 +45,7 @@ impl Flow {
         };
         let peers = match self.peers.as_slice() {
             [] => "everyone".into(),
-            peers => list(peers.iter().map(|net| host_or_net(*net))),
+            peers => list(named::peers(peers, names).into_iter()),
         };
         let mut text = format!("{towards} {peers} ({way}");
         let protocol = self.protocol.map(Protocol::name);
@@ -51,22 +56,12 @@ impl Flow {
             (None, false) => write!(text, ", port {ports}"),
             (Some(protocol), false) => write!(text, ", {protocol} {ports}"),
         };
-        if !self.at.is_empty() {
-            let _fits = write!(
-                text,
-                ", at {}",
-                list(self.at.iter().map(ToString::to_string))
-            );
+        let at = self.at.iter().filter(|at| is_known(**at));
+        let at: Vec<String> = at.map(ToString::to_string).collect();
+        if !at.is_empty() {
+            let _fits = write!(text, ", at {}", list(at.into_iter()));
         }
         text + ")"
-    }
-}
-
-fn host_or_net(net: IpNet) -> String {
-    if net.prefix_len() == net.max_prefix_len() {
-        net.addr().to_string()
-    } else {
-        net.to_string()
     }
 }
 
@@ -350,7 +345,7 @@ mod tests {
             effect: Effect::Line(Box::new(line)),
         };
         assert_eq!(
-            rule.phrase(),
+            rule.phrase_with(&Names::new()),
             "delay by 50ms ± 10ms (normal, 25% correlated), lose 1%, carry at most 1.5mbit \
              to 172.18.0.3, 10.0.0.0/8 (egress, tcp 6379-6380, at 172.18.0.2)"
         );
@@ -363,7 +358,7 @@ mod tests {
         };
         rule.effect = Effect::Drop;
         assert_eq!(
-            rule.phrase(),
+            rule.phrase_with(&Names::new()),
             "drop all packets to and from everyone (both ways)"
         );
         rule.effect = Effect::Dns {
@@ -371,7 +366,7 @@ mod tests {
             answer: Answer::NoSuchName,
         };
         assert_eq!(
-            rule.phrase(),
+            rule.phrase_with(&Names::new()),
             "answer DNS questions for redis with NXDOMAIN"
         );
     }

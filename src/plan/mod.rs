@@ -1,12 +1,14 @@
 //! Scenario + inventory + seed → who is hit, when, and how it is undone. Decides, and does nothing.
 
 pub mod blast;
+pub mod lower;
 pub mod pick;
 pub mod preview;
 pub mod scene;
 pub mod select;
 pub mod shared;
 pub mod support;
+mod told;
 pub mod way;
 
 /// The first few, and how many more.

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::blast::{self, Hit};
-use super::{pick, scene, select, shared, support};
+use super::{lower, pick, scene, select, shared, support, told};
+use crate::action::Action;
+use crate::fault::Scene;
 use crate::inventory::{Instance, Inventory};
 use crate::scenario::{OnEmpty, Pick, Scenario, Slo, Step, Target, Trigger, Window};
 use crate::units::{Rate, format_duration};
@@ -37,6 +39,8 @@ pub struct StepPreview {
     pub of: usize,
     /// What is done to the first of them, what shows the effect, and how it is undone.
     pub actions: Vec<[String; 3]>,
+    /// Whom and what it passes over that the scenario names, a sentence each.
+    pub passed_over: Vec<String>,
 }
 
 /// Can an objective be supported by the samples that there will be?
@@ -123,20 +127,13 @@ fn preview_step(
     )?;
     let decided = target.role.is_none();
     let shown = if decided { &picked } else { &candidates };
-    let mut actions = Vec::new();
-    // Not everyone need have a part in it.
-    for one in shown {
-        let turn = (seed, index);
-        let scene = match decided {
-            true => scene::foresee(scenario, inventory, turn, shown),
-            false => scene::foresee_one(scenario, inventory, turn, shown, one),
-        };
-        let lowered = step.fault.lower(one, &scene);
-        actions = lowered.map_err(|why| format!("{}: {why}", one.identity()))?;
-        if !actions.is_empty() {
-            break;
-        }
-    }
+    let scene = scene::foresee(scenario, inventory, (seed, index), shown);
+    let actions = match decided {
+        true if shown.is_empty() => Vec::new(),
+        true => lower::all(step, &scene)?,
+        false => of_anyone(scenario, index, &scene)?,
+    };
+    let of_first = |action: &&Action| action.subject == actions[0].subject;
     Ok(StepPreview {
         name: step.name.clone(),
         fault: step.fault.kind().into(),
@@ -156,15 +153,36 @@ fn preview_step(
             .count(),
         actions: actions
             .iter()
+            .filter(of_first)
             .map(|action| {
                 [
-                    action.change.phrase(),
-                    action.effect.phrase(),
+                    told::change(action, &actions, inventory),
+                    told::proof(action, &actions, &scene),
                     action.undo.phrase(),
                 ]
             })
             .collect(),
+        passed_over: match decided {
+            true => lower::passed_over(step, &scene),
+            false => Vec::new(),
+        },
     })
+}
+
+/// What is done to the first of those who can be hit, where it is decided later who is.
+fn of_anyone(scenario: &Scenario, index: usize, all: &Scene) -> Result<Vec<Action>, String> {
+    let step = &scenario.steps[index];
+    let of_one = |one: &Instance| {
+        let turn = (all.seed, index);
+        let scene = scene::foresee_one(scenario, &all.world, turn, &all.hit, one);
+        lower::one(step, one, &scene)
+    };
+    let each: Vec<_> = all.hit.iter().map(of_one).collect();
+    if let Some(why) = lower::why_nobody(step, all, &each) {
+        return Err(why);
+    }
+    let mut able = each.into_iter().flatten();
+    Ok(able.find(|actions| !actions.is_empty()).unwrap_or_default())
 }
 
 /// Whom the step at this index picks, within the limits of the whole run: `ever` takes in whom its steps hit for sure. With a role

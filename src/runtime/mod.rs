@@ -37,6 +37,16 @@ pub enum RuntimeError {
 }
 
 impl RuntimeError {
+    /// What happened, for whoever says already what was tried.
+    pub fn said(&self) -> String {
+        match self {
+            Self::Unreachable { said, .. } | Self::Refused { said, .. } => said.clone(),
+            Self::TimedOut { after, .. } => {
+                format!("no answer within {}", crate::units::format_duration(*after))
+            }
+        }
+    }
+
     /// What to do about it; may be empty.
     pub fn hint(&self) -> &str {
         match self {

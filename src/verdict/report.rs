@@ -134,9 +134,10 @@ pub struct PacketsRow {
     pub bytes: u64,
     pub delayed: u64,
     pub dropped: u64,
-    pub corrupted: u64,
-    pub duplicated: u64,
-    pub reordered: u64,
+    /// This and the next two are `null` where the back end does not count them, as netem.
+    pub corrupted: Option<u64>,
+    pub duplicated: Option<u64>,
+    pub reordered: Option<u64>,
     /// Connections that were reset or refused.
     pub reset: u64,
     /// Questions to a name server.

@@ -13,6 +13,7 @@ use crate::action::{GONE, Subject};
 use crate::history::{
     Kept, Latencies, Packets, Phase, ProbeRecord, Proof, Record, RoleChange, StepRecord,
 };
+use crate::impairment::BackEnd;
 use crate::scenario::Window;
 use crate::units::Micros;
 
@@ -101,6 +102,8 @@ fn is_met(step: &StepRecord) -> bool {
 
 fn packets((subject, packets, effect): &(Subject, Option<Packets>, Proof)) -> PacketsRow {
     let counts = packets.map(|packets| packets.counts).unwrap_or_default();
+    let tells = packets.is_some_and(|packets| packets.back_end == BackEnd::Queue);
+    let told = |count: u64| tells.then_some(count);
     PacketsRow {
         instance: subject.name.clone(),
         back_end: packets.map(|packets| packets.back_end.name().into()),
@@ -108,9 +111,9 @@ fn packets((subject, packets, effect): &(Subject, Option<Packets>, Proof)) -> Pa
         bytes: counts.bytes,
         delayed: counts.delayed,
         dropped: counts.dropped,
-        corrupted: counts.corrupted,
-        duplicated: counts.duplicated,
-        reordered: counts.reordered,
+        corrupted: told(counts.corrupted),
+        duplicated: told(counts.duplicated),
+        reordered: told(counts.reordered),
         reset: counts.reset,
         answered: counts.answered,
         overflowed: counts.overflowed,

@@ -127,7 +127,7 @@ async fn a_missing_file_is_said() {
     assert_eq!(
         error.to_string(),
         format!(
-            "bringing up /nowhere/compose.yaml as project {}: no such file or directory (os error 2)",
+            "bringing up /nowhere/compose.yaml as project {}: no such file or directory",
             stage.name
         )
     );

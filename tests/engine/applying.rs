@@ -10,7 +10,7 @@ async fn a_refusal_is_told_in_the_engines_words_and_all_is_reverted() {
     let stage = stage();
     stage.refuse("pause b", 1);
     let outcome = stage.run(&step("pause = { target = \"both\" }")).await;
-    outcome.is(3, "step s: b: could not pause: pause b: no way");
+    outcome.is(3, "step s: b: could not pause: no way");
     assert_eq!(stage.log().iter().filter(|l| *l == "unpause a").count(), 1);
     assert_eq!(stage.state("a").await, State::Running);
     assert!(outcome.journal.is_none());

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chaosrun::history::Event;
 use chaosrun::inventory::{Instance, RestartPolicy};
-use chaosrun::runtime::memory::{ROUND_TRIP, instance};
+use chaosrun::runtime::memory::{Failure, ROUND_TRIP, instance};
 
 use crate::stage::{BASE, Outcome, Stage, after, stage_of, step};
 
@@ -307,9 +307,7 @@ async fn a_peer_that_another_run_slows_down_is_not_held_against_the_undo() {
 #[tokio::test(start_paused = true)]
 async fn what_a_dead_run_left_is_relieved() {
     let stage = pair();
-    stage
-        .engine
-        .fail("relieve a", chaosrun::runtime::memory::Failure::Ignore);
+    stage.engine.fail("relieve a", Failure::Ignore);
     stage.refuse("relieve a", 1000);
     let outcome = stage.run(&lasting(DELAY)).await;
     assert_eq!(outcome.report.exit_code, 5);
@@ -388,4 +386,36 @@ async fn one_of_a_service_is_cut_off_from_the_others() {
     let outcome = stage.run(&format!("{targets}{}", lasting(fault))).await;
     outcome.passes();
     assert_eq!(outcome.report.steps[0].packets.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_measured_is_told_once() {
+    let stage = pair();
+    let outcome = stage.run_while(&lasting(DELAY), async {
+        after(3.95).await;
+        let why = "the agent is gone".into();
+        stage.engine.fail("measure a", Failure::Refuse(why));
+    });
+    let outcome = outcome.await;
+    let told = "a to b: the round trip could not be measured: the agent is gone";
+    assert!(evidence(&outcome).contains(told), "{}", evidence(&outcome));
+}
+
+/// One of the targets is the peer of the others: it is passed over, and that is on record.
+#[tokio::test(start_paused = true)]
+async fn a_target_that_is_the_others_peer_is_passed_over() {
+    let stage = pair();
+    let pair_of = "[targets.pair]\nname = \"^[ab]$\"\n";
+    let delay = "delay = { target = \"pair\", latency = \"50ms\", to = \"b\" }";
+    let outcome = stage.run(&format!("{pair_of}{}", lasting(delay))).await;
+    outcome.passes();
+    assert_eq!(outcome.report.steps[0].instances, ["a"]);
+    let notes = outcome.events("note");
+    let told =
+        "step s: b: nothing is done to it: it is the only peer that is named, and none of its own";
+    assert_eq!(notes[0]["text"], told);
+    let alone = lasting("delay = { target = \"a\", latency = \"50ms\", to = \"a\" }");
+    let outcome = pair().run(&alone).await;
+    outcome.is(3, "step s: nobody whom it hits has a part in its `delay`");
+    assert!(outcome.events("injecting").is_empty());
 }

@@ -245,6 +245,13 @@ impl Outcome {
         );
     }
 
+    /// Those of a kind, as they are on record.
+    pub(crate) fn events(&self, kind: &str) -> Vec<serde_json::Value> {
+        let all = self.history.lines().map(serde_json::from_str);
+        let all = all.map(Result::<serde_json::Value, _>::unwrap);
+        all.filter(|entry| entry["event"] == kind).collect()
+    }
+
     /// Milliseconds from the injection of this step to the end of its revert.
     pub(crate) fn lasted(&self, step: &str) -> f64 {
         let found = self.report.steps.iter().find(|row| row.name == step);

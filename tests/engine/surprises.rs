@@ -159,6 +159,17 @@ async fn a_target_that_is_removed_is_missed() {
     });
     let outcome = outcome.await;
     outcome.is(1, "a was running before and is gone now");
+    let lost: Vec<f64> = outcome
+        .events("reapplied")
+        .iter()
+        .map(|event| event["at"].as_f64().unwrap() / 1e6)
+        .collect();
+    assert!(
+        matches!(lost[..], [at] if (5.0..5.1).contains(&at)),
+        "{lost:?}"
+    );
+    let told = outcome.events("container");
+    assert_eq!(told.last().unwrap()["what"], "destroy");
     assert!(outcome.report.steps[0].revert.as_ref().unwrap().gone);
     let table = chaosrun::report::table(&outcome.report, 200, false);
     assert!(

@@ -194,6 +194,22 @@ fn a_fault_of_the_network() {
 }
 
 #[test]
+fn what_a_back_end_does_not_count_is_no_number() {
+    let row = |back_end| {
+        let counted = edit(delayed(1234), |event| {
+            if let Event::Counted { packets, .. } = event {
+                packets.iter_mut().for_each(|one| one.back_end = back_end);
+            }
+        });
+        let report = crate::run::judge(&counted);
+        report.steps[0].packets[0].clone()
+    };
+    let (queue, netem) = (row(BackEnd::Queue), row(BackEnd::Netem));
+    assert_eq!((queue.corrupted, netem.corrupted), (Some(0), None));
+    assert_eq!((queue.delayed, netem.delayed), (1234, 1234));
+}
+
+#[test]
 fn cut_short() {
     let all = with(
         Run::new(fails_over, usual()).entries(),

@@ -84,6 +84,12 @@ fn netem_refuses_what_it_cannot_do() {
 }
 
 #[test]
+fn netem_leaves_to_queue_what_it_refuses() {
+    only_inside!("netem_leaves_to_queue_what_it_refuses");
+    netem::leaves_to_queue_what_it_refuses();
+}
+
+#[test]
 fn netem_lets_go_what_it_holds() {
     only_inside!("netem_lets_go_what_it_holds");
     netem::lets_go_what_it_holds();

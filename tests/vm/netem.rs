@@ -193,6 +193,21 @@ pub(super) fn refuses_what_it_cannot_do() {
     assert_eq!(networks.shown(), before);
 }
 
+/// In place of what it had taken before, which is what a runtime asks for after a refusal.
+pub(super) fn leaves_to_queue_what_it_refuses() {
+    let networks = Networks::new();
+    let before = networks.shown();
+    let mut agent = networks.agent();
+    agent.impair(BackEnd::Netem, both(DELAY));
+    let many = lines(vec![(Direction::Egress, delay(DELAY)); 15]);
+    let answer = agent.try_impair(BackEnd::Netem, many.clone());
+    assert!(matches!(answer, Response::Refused { .. }), "{answer:?}");
+    agent.impair(BackEnd::Queue, many);
+    assert_about(agent.quickest(SELECTED[0]), DELAY);
+    agent.relieve();
+    assert_eq!(networks.shown(), before);
+}
+
 pub(super) fn lets_go_what_it_holds() {
     let networks = Networks::new();
     let mut agent = networks.agent();

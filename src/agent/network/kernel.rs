@@ -36,7 +36,9 @@ impl Kernel {
         let mut note = |name: &str, tried: Result<(), Failure>, then: &str| {
             let failed = tried.err();
             if let Some(why) = &failed {
-                missing.insert(name.to_owned(), format!("{why}: {then}"));
+                let (then, todo) = then.split_once("; ").unwrap_or((then, ""));
+                let words = format!("{then} (the kernel says: {why}); {todo}");
+                missing.insert(name.to_owned(), words);
             }
             failed.is_none()
         };
@@ -89,7 +91,12 @@ impl Kernel {
         let has_netem = match netem(&mut nft) {
             Ok(()) => works,
             Err(why) => {
-                missing.insert("netem".into(), why);
+                let instead = if works {
+                    ", or do without: `queue` does the same"
+                } else {
+                    ""
+                };
+                missing.insert("netem".into(), why + instead);
                 false
             }
         };
@@ -130,7 +137,7 @@ fn no_nftables(why: &Failure) -> String {
         format!("no table can be made: {why}; the agent needs NET_ADMIN")
     } else {
         format!(
-            "no table can be made: {why}; the kernel needs nf_tables (CONFIG_NF_TABLES) of Linux 5.12 or later"
+            "no table can be made: {why}; take a kernel with nf_tables (CONFIG_NF_TABLES) of Linux 5.12 or later"
         )
     }
 }
@@ -139,8 +146,11 @@ fn no_nftables(why: &Failure) -> String {
 fn netem(nft: &mut Nft) -> Result<(), String> {
     let mut netem = Netem::open().map_err(|e| format!("no socket for interfaces: {e}"))?;
     netem.probe()?;
-    tried(nft, Family::Netdev, forward_to(1).to_vec())
-        .map_err(|e| format!("{e}: what comes in cannot be handed to a qdisc; load nft_fwd_netdev"))
+    tried(nft, Family::Netdev, forward_to(1).to_vec()).map_err(|e| {
+        format!(
+            "what comes in cannot be handed to a qdisc (the kernel says: {e}); load nft_fwd_netdev"
+        )
+    })
 }
 
 fn tried(nft: &mut Nft, family: Family, rule: Vec<Expression>) -> Result<(), Failure> {

@@ -13,6 +13,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::clock::Clock;
 use crate::impairment::expect::Series;
+use crate::units::kernel_words;
 
 /// Times that one request may ask for, each of which has a thread.
 pub(crate) const MOST: u32 = 100;
@@ -59,8 +60,7 @@ pub(crate) fn round_trips(
 
 /// A refusal is an answer.
 fn connect(to: SocketAddr, timeout: Duration) -> Result<Option<Duration>, String> {
-    let said =
-        |e: std::io::Error| format!("no connection to {to}: {}", e.to_string().to_lowercase());
+    let said = |e: std::io::Error| format!("no connection to {to}: {}", kernel_words(&e));
     let socket = Socket::new(Domain::for_address(to), Type::STREAM, None).map_err(said)?;
     let clock = Clock::start();
     match socket.connect_timeout(&to.into(), timeout) {
@@ -98,7 +98,7 @@ impl Echo {
         let socket = raw
             .or_else(|_| Socket::new(domain, Type::DGRAM, Some(protocol)))
             .map_err(|e| {
-                let e = e.to_string().to_lowercase();
+                let e = kernel_words(&e);
                 format!("no socket for ICMP: {e}; the agent needs NET_RAW")
             })?;
         let number = TRIPS.fetch_add(1, Ordering::Relaxed);
@@ -118,11 +118,7 @@ impl Echo {
             Ok(_) => self.reply(timeout, &clock),
             Err(e) => match Errno::from_io_error(&e) {
                 Some(Errno::PERM | Errno::HOSTUNREACH | Errno::NETUNREACH) => Ok(None),
-                _ => Err(format!(
-                    "no echo to {}: {}",
-                    self.to.ip(),
-                    e.to_string().to_lowercase()
-                )),
+                _ => Err(format!("no echo to {}: {}", self.to.ip(), kernel_words(&e))),
             },
         }
     }

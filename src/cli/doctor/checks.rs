@@ -69,12 +69,12 @@ pub(super) fn checks(engine: &Engine, local: &Local) -> Vec<Check> {
     all.push(folder(
         "journals",
         &local.state,
-        "say where in CHAOSRUN_STATE",
+        "set CHAOSRUN_STATE to a folder that can be written to",
     ));
     all.push(folder(
         "locks",
         &local.locks,
-        "every user must be able to write there",
+        "let every user write there (`chmod 1777`): runs of all of them look there for each other",
     ));
     let agents = engine.as_ref().ok().map(|findings| &findings.agents_of);
     all.push(leftovers(local, agents));
@@ -162,16 +162,16 @@ fn network(features: &Features) -> Vec<Check> {
         Standing::Limited
     };
     for (back_end, what) in [
-        (BackEnd::Netem, "in the kernel, through netem"),
-        (BackEnd::Queue, "in user space, through nfqueue"),
+        (BackEnd::Netem, "by the kernel, through netem"),
+        (BackEnd::Queue, "by a helper in user space, through nfqueue"),
     ] {
         if features.back_ends.contains(&back_end) {
             let name = format!("network: {}", back_end.name());
-            all.push(ok(&name, &format!("lines are made worse {what}")));
+            all.push(ok(&name, &format!("delay, loss and the like, {what}")));
         }
     }
     for (what, why) in &features.missing {
-        let (found, todo) = why.rsplit_once("; ").unwrap_or((why, ""));
+        let (found, todo) = why.split_once("; ").unwrap_or((why, ""));
         all.push(Check {
             name: format!("network: {what}"),
             // Without it, one kind of fault does not work at all.
@@ -227,7 +227,7 @@ fn folder(name: &str, tried: &std::result::Result<(), (String, String)>, todo: &
         Err((dir, why)) => Check {
             standing: Standing::Missing,
             todo: todo.into(),
-            ..ok(name, &format!("writing to {dir}: {}", why.to_lowercase()))
+            ..ok(name, &format!("writing to {dir}: {why}"))
         },
     }
 }
@@ -237,7 +237,7 @@ fn leftovers(local: &Local, agents: Option<&Result<Vec<String>>>) -> Check {
     let journals = match &local.journals {
         Ok(runs) => runs,
         Err(why) => {
-            let found = format!("reading the journals: {}", why.to_lowercase());
+            let found = format!("reading the journals: {why}");
             let standing = Standing::Limited;
             return Check {
                 standing,

@@ -14,17 +14,19 @@ use crate::engine::lock;
 use crate::engine::recover::{leftovers, under_way};
 use crate::report::plain;
 use crate::runtime::docker::{Docker, compose_tool};
+use crate::units::kernel_words;
 
 pub(super) async fn main(format: Format) -> u8 {
     let state_dir = places::state_dir();
     let local = Local {
         compose: compose_tool().await,
-        state: writable(&state_dir).map_err(|e| (state_dir.display().to_string(), e.to_string())),
+        state: writable(&state_dir)
+            .map_err(|e| (state_dir.display().to_string(), kernel_words(&e))),
         locks: writable(&lock::directory())
-            .map_err(|e| (lock::directory().display().to_string(), e.to_string())),
+            .map_err(|e| (lock::directory().display().to_string(), kernel_words(&e))),
         journals: leftovers(&state_dir)
             .map(|found| found.into_iter().map(|(_, left)| left.run).collect())
-            .map_err(|e| e.to_string()),
+            .map_err(|e| kernel_words(&e)),
         under_way: under_way(&state_dir),
     };
     let engine = match Docker::connect().await {
@@ -51,6 +53,11 @@ fn works(checks: &[Check]) -> bool {
     checks
         .iter()
         .all(|check| check.standing != Standing::Missing)
+}
+
+fn has_engine(checks: &[Check]) -> bool {
+    let engine = checks.iter().find(|check| check.name == "engine");
+    engine.is_some_and(|engine| engine.standing != Standing::Missing)
 }
 
 /// Can a file be made there, and the folder if need be?
@@ -92,6 +99,7 @@ fn table(checks: &[Check], width: usize) -> String {
     ) {
         (true, true) => "every kind of scenario works here",
         (true, false) => "every kind of scenario works here, within the limits above",
+        (false, _) if !has_engine(checks) => "no scenario works here without an engine",
         (false, _) => "not every kind of scenario works here",
     };
     format!("{}\n\n{verdict}", table.trim_fmt())

@@ -84,8 +84,8 @@ ok  privileges      the engine runs as root
 ok  control groups  version 1, driver cgroupfs
 ok  agent image     made out of chaosrun itself in 412ms
 ok  crashes         an agent sees the host's processes and may signal them
-ok  network: netem  lines are made worse in the kernel, through netem
-ok  network: queue  lines are made worse in user space, through nfqueue
+ok  network: netem  delay, loss and the like, by the kernel, through netem
+ok  network: queue  delay, loss and the like, by a helper in user space, through nfqueue
 ok  compose tool    docker-compose 1.29.2
 ok  clock           the engine's clock is this machine's
 ok  journals        can be written
@@ -201,6 +201,7 @@ fn without_an_engine_the_machine_is_still_told_about() {
     };
     let all = checks(&Err(error), &local());
     assert_eq!(line(&all, "engine").2, "install one");
+    assert!(table(&all, 80).ends_with("no scenario works here without an engine"));
     assert_eq!(line(&all, "journals").0, Standing::Ok);
     assert_eq!(line(&all, "leftovers").0, Standing::Ok);
     assert!(!works(&all));
@@ -259,7 +260,7 @@ fn leftovers_are_told_apart_from_runs_that_are_under_way() {
 #[test]
 fn a_folder_that_cannot_be_written_to_is_named() {
     let mut local = local();
-    local.state = Err(("/nowhere".into(), "Read-only file system".into()));
+    local.state = Err(("/nowhere".into(), "read-only file system".into()));
     let (standing, found, todo) = line(&told(found(), &local), "journals");
     assert_eq!(standing, Standing::Missing);
     assert_eq!(found, "writing to /nowhere: read-only file system");

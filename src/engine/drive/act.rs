@@ -9,8 +9,9 @@ use crate::engine::inject::{self, Effect, Miss};
 use crate::engine::trip;
 use crate::fault::Scene;
 use crate::history::{Event, Impediment, Phase, Proof};
+use crate::inventory::Instance;
 use crate::plan::blast::{self, Hit};
-use crate::plan::shared;
+use crate::plan::{lower, shared};
 
 impl Drive<'_> {
     pub(super) fn resolve(&mut self, step: usize) {
@@ -66,7 +67,13 @@ impl Drive<'_> {
         if self.phase == Phase::Baseline {
             self.enter(Phase::Fault);
         }
-        let instances = instances.iter().map(Subject::of).collect();
+        let has_part = |one: &&Instance| actions.iter().any(|action| action.subject.id == one.id);
+        let hit = instances.iter().filter(has_part);
+        let instances = hit.map(Subject::of).collect();
+        for told in lower::passed_over(&self.run.scenario.steps[step], &scene) {
+            let text = format!("step {name}: {told}");
+            self.run.recorder.note(Event::Note { by: None, text });
+        }
         let at = self.run.recorder.note(Event::Injecting {
             step: name,
             instances,
@@ -107,7 +114,7 @@ impl Drive<'_> {
             now: &now,
         };
         blast::check(limits, &world, hit, instances).map_err(|why| (Impediment::Target, why))?;
-        let actions = inject::lower(&self.run.scenario.steps[step], scene)
+        let actions = lower::all(&self.run.scenario.steps[step], scene)
             .map_err(|why| (Impediment::Fault, why))?;
         shared::check(&world, instances, &actions).map_err(|why| (Impediment::Target, why))?;
         self.one_at_a_time(&actions)

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::{Done, Drive, Progress, State};
-use crate::engine::inject::lower_one;
 use crate::engine::trip::{self, Before, InForce, impairments};
 use crate::inventory::{Instance, Inventory};
+use crate::plan::lower;
 use crate::plan::preview::candidates;
 use crate::plan::scene;
 use crate::plan::way::{Way, ways};
@@ -66,7 +66,7 @@ impl Drive<'_> {
         let found: Vec<Instance> = found.unwrap_or_default();
         let of_one = |one: &Instance| {
             let scene = scene::foresee_one(scenario, world, turn, &found, one);
-            let actions = lower_one(spec, one, &scene).unwrap_or_default();
+            let actions = lower::one(spec, one, &scene).unwrap_or_default();
             impairments(&actions)
                 .flat_map(|(_, impairment)| ways(impairment, one, world))
                 .collect::<Vec<Way>>()

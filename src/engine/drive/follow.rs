@@ -7,11 +7,12 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::{Done, Drive, Progress, STOP_WAITS, State};
-use crate::action::{Action, Condition, Subject};
-use crate::engine::inject::{apply_one, look_at, lower_one};
+use crate::action::{Action, Condition, GONE, Subject};
+use crate::engine::inject::{apply_one, look_at};
 use crate::engine::undo::{LOOK_WITHIN, wait_for};
 use crate::history::{Event, Proof};
 use crate::inventory::{Instance, Inventory};
+use crate::plan::lower;
 use crate::runtime::{Notice, Runtime};
 
 /// What is refused to one that runs may have met the end of its last life: it is tried so often.
@@ -28,6 +29,7 @@ impl Drive<'_> {
             self.run.recorder.note(Event::Note { by: None, text });
         }
         let known = self.world.borrow().by_id(&notice.id).map(Subject::of);
+        let known = known.or_else(|| self.target(&notice.id));
         if let Some(subject) = known.clone() {
             self.run.recorder.note(Event::Container {
                 subject,
@@ -44,6 +46,13 @@ impl Drive<'_> {
             self.stale.insert(notice.id.clone());
             self.look_again();
         }
+    }
+
+    /// Of a step so far; it may be gone by now.
+    fn target(&self, id: &str) -> Option<Subject> {
+        let actions = self.steps.iter().flat_map(|step| &step.actions);
+        let mut subjects = actions.map(|action| &action.subject);
+        subjects.find(|subject| subject.id == id).cloned()
     }
 
     pub(super) fn go_deaf(&mut self) {
@@ -117,9 +126,27 @@ impl Drive<'_> {
         });
         for step in 0..self.steps.len() {
             if matches!(self.steps[step].state, State::Active { .. }) && self.halting.is_none() {
+                self.miss(step);
                 self.relower(step);
                 self.reapply(step);
             }
+        }
+    }
+
+    /// Nothing can be given back to one that is no more.
+    fn miss(&mut self, step: usize) {
+        let world = Arc::clone(&self.world.borrow());
+        let progress = &self.steps[step];
+        let lasting = |action: &&Action| action.effect.is_lasting();
+        let subjects = progress.actions.iter().filter(lasting).map(|a| &a.subject);
+        let gone: Vec<Subject> = subjects
+            .filter(|one| world.by_id(&one.id).is_none())
+            .cloned()
+            .collect();
+        for subject in gone {
+            let id = subject.id.clone();
+            self.note_lost(step, subject, GONE.into());
+            self.steps[step].gone.insert(id);
         }
     }
 
@@ -136,7 +163,7 @@ impl Drive<'_> {
             let Some(now) = hit.find(|one| one.id == action.subject.id && one.is_running()) else {
                 continue;
             };
-            let lowered = lower_one(spec, now, &progress.scene).unwrap_or_default();
+            let lowered = lower::one(spec, now, &progress.scene).unwrap_or_default();
             let same = |next: &Action| next.subject == action.subject && next.undo == action.undo;
             if let Some(next) = lowered.into_iter().find(same) {
                 *action = next;
@@ -196,6 +223,9 @@ impl Drive<'_> {
     }
 
     pub(super) fn note_lost(&mut self, step: usize, subject: Subject, evidence: String) {
+        if self.steps[step].gone.contains(&subject.id) {
+            return;
+        }
         let step = self.name(step);
         let effect = Proof {
             holds: false,

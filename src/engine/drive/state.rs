@@ -1,6 +1,6 @@
 //! How far the steps have come, and what tasks report of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tokio::task::AbortHandle;
 
@@ -34,6 +34,8 @@ pub(super) struct Progress {
     pub(super) proven: bool,
     /// Targets that lost the fault and are being given it back, by id.
     pub(super) reapplying: BTreeMap<String, Subject>,
+    /// Targets that are no more, and are known to have lost the fault, by id.
+    pub(super) gone: BTreeSet<String>,
     /// Tasks that change its targets: none of them may go on while the step is undone.
     pub(super) hands: Vec<AbortHandle>,
 }

@@ -9,7 +9,7 @@
 //! | `network` | all | one of the container's networks, by its name or its short name in the Compose project |
 //!
 //! Names are looked up when the step starts, and mean those addresses that they have in networks which they share with the target. One that
-//! comes back at another address in the middle is followed. Loopback and the engine's own name server are never touched.
+//! comes back at another address in the middle is followed. A target is no peer of its own, and one without another is left alone. Loopback and the engine's own name server are never touched.
 
 use std::net::IpAddr;
 

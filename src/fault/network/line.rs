@@ -13,6 +13,8 @@ const LONGEST: Duration = Duration::from_secs(60);
 const SLOWEST: BitRate = BitRate(12_000);
 const FASTEST: BitRate = BitRate(100_000_000_000);
 const MOST_GAP: u64 = 1_000_000;
+/// One packet in a million.
+const LEAST_SHARE: f64 = 1e-6;
 
 /// `latency`, `jitter`, `correlation` and `distribution`; `None` without a latency.
 pub(in crate::fault) fn read_delay(table: &mut Cursor<'_>) -> Option<Delay> {
@@ -113,12 +115,23 @@ fn read_correlation(entry: &Entry<'_>) -> Option<f64> {
 /// A share that must not be zero.
 fn read_share(entry: &Entry<'_>) -> Option<f64> {
     let Share(share) = entry.parse(str::parse)?;
-    if exact(share) <= 0.0 {
+    if share <= 0.0 {
         entry.report(
             entry
                 .problem(format!("`{}` of 0% changes nothing", entry.key))
                 .expected("expected more than 0%"),
         );
+        return None;
+    }
+    if share < LEAST_SHARE {
+        let text = format!(
+            "`{}` of {} is one packet in {:.0}, which no step lasts long enough to meet",
+            entry.key,
+            Share(share),
+            1.0 / share
+        );
+        let expected = format!("expected at least {}", Share(LEAST_SHARE));
+        entry.report(entry.problem(text).expected(expected));
         return None;
     }
     Some(exact(share))

@@ -9,6 +9,7 @@ mod tests;
 
 use ipnet::IpNet;
 
+use self::peers::Meant;
 use super::{Fault, Scene};
 use crate::action::{Action, Change, Condition, Subject, Undo};
 use crate::impairment::{Effect, Flow, Impairment, Line, Rule};
@@ -17,6 +18,14 @@ use crate::scenario::cursor::Cursor;
 
 pub use cut::Shape;
 pub use keys::{Aim, Peer};
+
+const ITS_OWN_PEER: &str =
+    "nothing is done to it: it is the only peer that is named, and none of its own";
+
+/// Of a peer that is nowhere for it, and why.
+pub(in crate::fault) fn passed_over(why: &str) -> String {
+    format!("{why}, so nothing is done between them")
+}
 
 /// Some packets of a target fare worse.
 #[derive(Debug, Clone, PartialEq)]
@@ -60,7 +69,11 @@ impl Network {
     pub(super) fn lower(&self, instance: &Instance, scene: &Scene) -> Result<Vec<Action>, String> {
         let refuse = |why: String| format!("cannot {} {}: {why}", self.verb(), instance.identity());
         let place = Place::of(instance, self.aim.network.as_deref()).map_err(refuse)?;
-        let peers = peers::resolve(&self.aim.to, &place, scene).map_err(refuse)?;
+        let peers = match peers::resolve(&self.aim.to, &place, scene).map_err(refuse)? {
+            Meant::Everyone => Vec::new(),
+            Meant::Itself => return Ok(Vec::new()),
+            Meant::These { nets, .. } => nets,
+        };
         let rule = Rule {
             flow: Flow {
                 direction: self.aim.direction,
@@ -72,6 +85,19 @@ impl Network {
             effect: self.effect.clone(),
         };
         Ok(vec![place.impair(vec![rule], scene)])
+    }
+
+    /// See [`Fault::left_out`].
+    pub(super) fn left_out(&self, instance: &Instance, scene: &Scene) -> Vec<String> {
+        let place = Place::of(instance, self.aim.network.as_deref());
+        let meant = place.and_then(|place| peers::resolve(&self.aim.to, &place, scene));
+        match meant {
+            Ok(Meant::Itself) => vec![ITS_OWN_PEER.into()],
+            Ok(Meant::These { strangers, .. }) => {
+                strangers.iter().map(|why| passed_over(why)).collect()
+            }
+            Ok(Meant::Everyone) | Err(_) => Vec::new(),
+        }
     }
 
     /// As a word that a container can be the object of.

@@ -12,7 +12,19 @@ use crate::inventory::{Endpoint, Instance};
 /// More than this and the agent's rules take longer than the fault.
 const MOST: usize = 1000;
 
-/// The addresses of all these peers, sorted; none for none: everyone is meant.
+/// Who is meant, as one container sees it.
+pub(in crate::fault) enum Meant {
+    Everyone,
+    /// The container that it is about, and nobody else.
+    Itself,
+    /// At these addresses, sorted; and in a sentence each, why others that are named are nowhere.
+    These {
+        nets: Vec<IpNet>,
+        strangers: Vec<String>,
+    },
+}
+
+/// The addresses of all these peers.
 ///
 /// # Errors
 /// A name that means nobody, or nothing is left of what was named.
@@ -20,9 +32,9 @@ pub(in crate::fault) fn resolve(
     to: &[Peer],
     place: &Place<'_>,
     scene: &Scene,
-) -> Result<Vec<IpNet>, String> {
+) -> Result<Meant, String> {
     if to.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Meant::Everyone);
     }
     let mut nets = Vec::new();
     let mut strangers = Vec::new();
@@ -31,7 +43,8 @@ pub(in crate::fault) fn resolve(
             nets.push(*net);
             continue;
         }
-        for one in members(peer, place.instance, scene)? {
+        let others = members(peer, place.instance, scene)?.into_iter();
+        for one in others.filter(|one| one.id != place.instance.id) {
             match addresses(&one, place, scene) {
                 Ok(found) => nets.extend(found.into_iter().map(IpNet::from)),
                 Err(why) => strangers.push(why),
@@ -43,16 +56,13 @@ pub(in crate::fault) fn resolve(
     nets.sort_unstable();
     nets.dedup();
     match nets.len() {
-        0 if strangers.is_empty() => Err(format!(
-            "nobody but itself is meant by {}; say whom it talks to",
-            phrase(to)
-        )),
+        0 if strangers.is_empty() => Ok(Meant::Itself),
         0 => Err(strangers.join("; ")),
         n if n > MOST => Err(format!(
             "{n} addresses are meant by {}, and {MOST} are the most; name a network such as \"10.0.0.0/24\" instead",
             phrase(to)
         )),
-        _ => Ok(nets),
+        _ => Ok(Meant::These { nets, strangers }),
     }
 }
 

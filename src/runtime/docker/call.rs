@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 
 use super::{Docker, raw};
 use crate::runtime::RuntimeError;
+use crate::units::kernel_words;
 
 /// Connecting and the first round trip.
 pub(super) const GREETING: Duration = Duration::from_secs(3);
@@ -137,17 +138,23 @@ pub(super) fn unreachable(tried: impl Into<String>, error: &io::Error) -> Runtim
             "add yourself to the socket's group (`sudo usermod -aG docker $USER`, then log in again), or use sudo"
         }
         io::ErrorKind::InvalidData => NOT_AN_ENGINE,
+        io::ErrorKind::NotFound => NOTHING_THERE,
         _ => NO_ENGINE,
     };
     RuntimeError::Unreachable {
         tried: tried.into(),
-        said: error.to_string().to_lowercase(),
+        said: kernel_words(error),
         hint: hint.into(),
     }
 }
 
 pub(super) const NO_ENGINE: &str = "start the engine (`systemctl start docker` or `dockerd`), or install one \
      (`apt-get install docker.io docker-compose`), or say where it is in DOCKER_HOST";
+
+/// Only who is told a place looks where nothing is.
+const NOTHING_THERE: &str = "start the engine there (`systemctl start docker` or `dockerd`), or install one \
+     (`apt-get install docker.io docker-compose`), or correct DOCKER_HOST or the docker context; without them the usual places are \
+     looked at";
 
 pub(super) const NOT_AN_ENGINE: &str = "is DOCKER_HOST right?";
 
@@ -232,10 +239,7 @@ mod tests {
     #[test]
     fn the_kernels_reason_decides_the_hint() {
         let denied = unreachable("connecting", &io::Error::from_raw_os_error(13));
-        assert_eq!(
-            denied.to_string(),
-            "connecting: permission denied (os error 13)"
-        );
+        assert_eq!(denied.to_string(), "connecting: permission denied");
         assert!(denied.hint().contains("usermod -aG docker"));
         let dead = unreachable("connecting", &io::Error::from_raw_os_error(111));
         assert!(dead.hint().contains("apt-get install docker.io"));

@@ -54,7 +54,7 @@ pub(super) async fn apply(docker: &Docker, subject: &Subject, change: &Change) -
 
 async fn ask(docker: &Docker, subject: &Subject, change: &Change) -> Answer<()> {
     let (id, client) = (subject.id.as_str(), &docker.client);
-    let tried = tried(subject, change);
+    let tried = subject.could_not(change);
     match change {
         Change::Signal { signal } => {
             let options = KillContainerOptionsBuilder::new().signal(signal.name());
@@ -165,10 +165,6 @@ fn whole_seconds(grace: Duration) -> i32 {
     let begun = u64::from(grace.subsec_nanos() > 0);
     let seconds = grace.as_secs().saturating_add(begun);
     i32::try_from(seconds).unwrap_or(i32::MAX)
-}
-
-pub(super) fn tried(subject: &Subject, change: &Change) -> String {
-    format!("{}: could not {}", subject.name, change.phrase())
 }
 
 #[cfg(test)]

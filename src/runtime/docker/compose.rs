@@ -14,6 +14,7 @@ use super::call::refused;
 use super::{Docker, image, ready};
 use crate::clock::Clock;
 use crate::runtime::{Result, RuntimeError};
+use crate::units::kernel_words;
 
 /// Set to the agent image's tag for a stack that mentions it: chaosrun's own executable is part of that stack.
 const IMAGE_VARIABLE: &str = "CHAOSRUN_IMAGE";
@@ -99,7 +100,7 @@ async fn configure(
     command: &mut Command,
     file: &Path,
 ) -> std::result::Result<Stack, String> {
-    let words = |e: io::Error| e.to_string().to_lowercase();
+    let words = |e: io::Error| kernel_words(&e);
     let text = tokio::fs::read_to_string(file).await.map_err(words)?;
     let file = tokio::fs::canonicalize(file).await.map_err(words)?;
     if let Some(folder) = file.parent() {
@@ -161,7 +162,7 @@ async fn finish(mut command: Command, tried: &str) -> Result<Vec<u8>> {
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     let (out, err, status) = tokio::join!(tail(stdout), tail(stderr), child.wait());
     group.0 = None;
-    let status = status.map_err(|e| refused(tried, e.to_string().to_lowercase()))?;
+    let status = status.map_err(|e| refused(tried, kernel_words(&e)))?;
     if status.success() {
         return Ok(out);
     }
@@ -172,7 +173,7 @@ fn not_started(command: &Command, tried: &str, error: &io::Error) -> RuntimeErro
     let program = command.as_std().get_program();
     if error.kind() != io::ErrorKind::NotFound || program != OsStr::new("docker-compose") {
         let program = program.display();
-        return refused(tried, format!("{program}: {error}").to_lowercase());
+        return refused(tried, format!("{program}: {}", kernel_words(error)));
     }
     RuntimeError::Refused {
         tried: tried.into(),

@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::call::NO_ENGINE;
 use crate::runtime::{Result, RuntimeError};
+use crate::units::kernel_words;
 
 const SUPPORTED: &str = "supported are unix:///path/to/docker.sock and tcp://host:port";
 
@@ -164,7 +165,7 @@ fn context(folder: &Path, name: &str) -> Result<Endpoint> {
         said,
         hint: "see `docker context ls`, or say where the engine is in DOCKER_HOST".into(),
     };
-    let text = std::fs::read(&file).map_err(|e| wrong(e.to_string().to_lowercase()))?;
+    let text = std::fs::read(&file).map_err(|e| wrong(kernel_words(&e)))?;
     let meta: Meta = serde_json::from_slice(&text).map_err(|e| wrong(e.to_string()))?;
     let place = meta
         .endpoints

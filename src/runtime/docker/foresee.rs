@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::call::refused;
 use super::{Docker, compose, observe};
-use crate::inventory::{Endpoint, Health, Instance, Inventory, RestartPolicy, State};
+use crate::inventory::{Endpoint, Health, Instance, Inventory, RestartPolicy, State, to_come};
 use crate::runtime::{Result, Scope};
 use crate::scenario::{Scenario, System};
 
@@ -39,13 +39,19 @@ pub(super) async fn foresee(docker: &Docker, scenario: &Scenario) -> Result<Inve
 
 fn instances(config: &Value) -> Vec<Instance> {
     let services = config.get("services").and_then(Value::as_object);
-    services
+    let mut all: Vec<Instance> = services
         .into_iter()
         .flatten()
         .flat_map(|(name, service)| {
             (1..=replicas(service)).map(move |n| instance(name, n, service))
         })
-        .collect()
+        .collect();
+    // Who can reach whom is known before anybody has an address.
+    let endpoints = all.iter_mut().flat_map(|one| one.networks.values_mut());
+    for (endpoint, number) in endpoints.zip(1..) {
+        endpoint.address = to_come(number).to_string();
+    }
+    all
 }
 
 fn replicas(service: &Value) -> u32 {

@@ -9,6 +9,7 @@ use super::call::{LOAD, call, refused};
 use super::{Docker, executable, tarball};
 use crate::inventory::RUN_LABEL;
 use crate::runtime::{Result, RuntimeError};
+use crate::units::kernel_words;
 
 /// The run's image, loaded when it is first asked for.
 pub(super) async fn ensure(docker: &Docker) -> Result<String> {
@@ -28,7 +29,7 @@ async fn load(docker: &Docker) -> Result<String> {
             "the agent needs chaosrun as a linux executable; run it on linux, or in a container";
         RuntimeError::Refused {
             tried: tried.clone(),
-            said: e.to_string().to_lowercase(),
+            said: kernel_words(&e),
             hint: hint.into(),
         }
     })?;

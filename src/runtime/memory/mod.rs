@@ -159,18 +159,24 @@ impl Memory {
 
     /// Logs what is asked for; `true` if it is to be done.
     async fn ask(&self, line: &str, logged: bool) -> Result<bool> {
-        let failure = {
-            let mut world = self.world();
-            if logged {
-                world.log.push(line.into());
-            }
-            world.next_failure(line)
-        };
+        if logged {
+            return self.tell(line, line).await;
+        }
+        self.fare(line, line).await
+    }
+
+    async fn tell(&self, line: &str, tried: &str) -> Result<bool> {
+        self.world().log.push(line.into());
+        self.fare(line, tried).await
+    }
+
+    async fn fare(&self, line: &str, tried: &str) -> Result<bool> {
+        let failure = self.world().next_failure(line);
         match failure {
             None => Ok(true),
             Some(Failure::Ignore) => Ok(false),
             Some(Failure::Hang) => std::future::pending().await,
-            Some(Failure::Refuse(said)) => Err(refused(line, &said)),
+            Some(Failure::Refuse(said)) => Err(refused(tried, &said)),
         }
     }
 }
@@ -212,9 +218,10 @@ impl Runtime for Memory {
                 return Ok(Made::Already);
             }
             let line = format!("{} {}", word(change), subject.name);
-            if self.ask(&line, true).await? {
+            let tried = subject.could_not(change);
+            if self.tell(&line, &tried).await? {
                 let changed = self.world().change(&subject.id, change);
-                let afterwards = changed.map_err(|said| refused(&line, &said))?;
+                let afterwards = changed.map_err(|said| refused(&tried, &said))?;
                 self.finish(&subject.id, afterwards);
             }
             Ok(Made::Now)

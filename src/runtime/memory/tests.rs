@@ -42,7 +42,7 @@ async fn failures_come_in_the_order_asked_for_and_then_end() {
     engine.fail("pause", Failure::Ignore);
     let (a, pause) = (subject("a"), Change::Pause);
     let error = engine.apply(&a, &pause).await.unwrap_err();
-    assert_eq!(error.to_string(), "pause a: no");
+    assert_eq!(error.to_string(), "a: could not pause: no");
     engine.apply(&a, &pause).await.unwrap();
     assert_eq!(state(&engine, "a").await, State::Running);
     engine.apply(&a, &pause).await.unwrap();

@@ -13,7 +13,7 @@
 //! `json` (JSON pointer = value), `header` (name = exact value). All that is said must hold.
 //!
 //! ```toml
-//! http   = { method = "PUT", url = "http://node:8080/kv/{seq}", body = "{seq}" }
+//! http   = { method = "PUT", url = "http://kv:8080/kv/{seq}", body = "{seq}" }
 //! expect = { status = [200, 201], json = { "/ok" = true } }
 //! ```
 

@@ -353,8 +353,8 @@ fn missing(what: &str, failure: &Failure) -> String {
     let unknown = failure.is(rustix::io::Errno::NOENT) || failure.is(rustix::io::Errno::OPNOTSUPP);
     if unknown {
         format!(
-            "the kernel has no {what} ({failure}): load it (`modprobe {what}`), or install what holds it (Debian and Ubuntu: \
-             linux-modules-extra-$(uname -r), Fedora and RHEL: kernel-modules-extra)"
+            "the kernel has no {what} ({failure}); load it (`modprobe {what}`), or install what holds it (Debian: linux-image-amd64, \
+             Ubuntu: linux-modules-extra-$(uname -r), Fedora and RHEL: kernel-modules-extra)"
         )
     } else {
         format!("the kernel refuses to try {what}: {failure}")

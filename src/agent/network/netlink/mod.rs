@@ -10,6 +10,7 @@ use netlink_sys::Socket;
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 
 use self::wire::{Incoming, Message, attribute, messages, number32, text};
+use crate::units::kernel_words;
 
 pub(crate) const ROUTE: isize = netlink_sys::constants::NETLINK_ROUTE;
 pub(crate) const NETFILTER: isize = netlink_sys::constants::NETLINK_NETFILTER;
@@ -38,12 +39,9 @@ pub(crate) struct Failure {
 
 impl Failure {
     fn new(number: i32, more: Option<String>) -> Self {
-        let mut words = io::Error::from_raw_os_error(number)
-            .to_string()
-            .to_lowercase();
-        if let Some(more) = more.filter(|more| !more.is_empty()) {
-            words = format!("{words}: {more}");
-        }
+        // Where it says what is the matter, its number only says so again.
+        let words = more.filter(|more| !more.is_empty());
+        let words = words.unwrap_or_else(|| kernel_words(&io::Error::from_raw_os_error(number)));
         Self { number, words }
     }
 

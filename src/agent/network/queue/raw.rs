@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::super::ruleset::{MARK, SENT};
+use crate::units::kernel_words;
 
 /// `IPPROTO_RAW`: the packet comes with its own IP header.
 const RAW: i32 = 255;
@@ -18,7 +19,7 @@ pub(super) struct Raw {
 impl Raw {
     pub(super) fn open() -> Result<Self, String> {
         let v4 = socket(Domain::IPV4).map_err(|e| {
-            let e = e.to_string().to_lowercase();
+            let e = kernel_words(&e);
             format!("no raw socket: {e}; it needs NET_RAW and NET_ADMIN")
         })?;
         Ok(Self {

@@ -210,10 +210,6 @@ fn who_cannot_be_told_from_others_is_refused() {
         "cannot delay node-1: no service, container or alias is named rdis (there are: node; redis)"
     );
     assert_eq!(
-        refusal(&delay(", to = \"node-1\""), &quiet),
-        "cannot delay node-1: nobody but itself is meant by node-1; say whom it talks to"
-    );
-    assert_eq!(
         refusal(&delay(", to = \"redis\", network = \"back\""), &quiet),
         "cannot delay node-1: redis-1 is not in network shop_back"
     );
@@ -230,6 +226,18 @@ fn who_cannot_be_told_from_others_is_refused() {
     );
     let host = |all: &mut Vec<Instance>| all[3].network_mode = "host".into();
     assert!(refusal(&delay(", to = \"redis\""), &host).contains("name the host's address instead"));
+}
+
+#[test]
+fn a_target_is_no_peer_of_its_own() {
+    let scene = scene(world(3), 2);
+    let fault = "delay = { target = \"t\", latency = \"1ms\", to = \"node-1\" }";
+    assert_eq!(lowered(fault, &scene.hit[0], &scene), Ok(None));
+    let told = read(fault).left_out(&scene.hit[0], &scene);
+    assert!(told[0].contains("the only peer that is named"), "{told:?}");
+    let other = lowered(fault, &scene.hit[1], &scene).unwrap().unwrap();
+    assert!(other.phrase().contains("10.0.0.1"), "{}", other.phrase());
+    assert!(read(fault).left_out(&scene.hit[1], &scene).is_empty());
 }
 
 /// A peer in another container's network is where that one is.

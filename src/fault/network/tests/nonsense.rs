@@ -15,6 +15,18 @@ fn what_makes_no_sense() {
         delay("latency = \"10ms\", correlation = \"5%\""),
         ["`correlation` without `jitter` says nothing (add `jitter = \"10ms\"`, or remove it)"]
     );
+    let loss = |percent: &str| {
+        problems(&format!(
+            "loss = {{ target = \"t\", percent = \"{percent}\" }}"
+        ))
+    };
+    assert_eq!(
+        loss("0.00000001%"),
+        [
+            "`percent` of 0.00000001% is one packet in 10000000000, which no step lasts long enough to meet [expected at least 0.0001%]"
+        ]
+    );
+    assert_eq!(loss("0.0001%"), Vec::<String>::new());
     assert_eq!(
         delay("latency = \"2m\""),
         [

@@ -8,7 +8,7 @@ use crate::action::{Change, Subject};
 use crate::agent::protocol::{Process, Request, Response};
 use crate::inventory::Instance;
 use crate::runtime::docker::call::refused;
-use crate::runtime::docker::{Docker, change, image, observe};
+use crate::runtime::docker::{Docker, image, observe};
 use crate::runtime::{Result, RuntimeError};
 use crate::units::Signal;
 
@@ -36,7 +36,7 @@ pub(in crate::runtime::docker) async fn crash(
     subject: &Subject,
     signal: Signal,
 ) -> Result<()> {
-    let tried = change::tried(subject, &Change::Crash { signal });
+    let tried = subject.could_not(&Change::Crash { signal });
     let before = look(docker, subject).await?;
     let Some(process) = process(&before) else {
         return Err(refused(tried, "it does not run"));

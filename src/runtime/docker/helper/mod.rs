@@ -1,5 +1,6 @@
 //! Agents: chaosrun's own executable in containers beside the targets, each with the least privilege that its job needs.
 
+mod back_end;
 mod crash;
 mod keeper;
 mod network;

@@ -8,16 +8,17 @@ use std::time::Duration;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
+use super::back_end::first_that_takes_it;
 use super::keeper::{LEASE, Reply};
 use super::sidecar::{JOB, LOOK, Life, Sidecar, Slot};
 use super::wire::{late, unexpected};
 use crate::action::{Change, Subject};
 use crate::agent::protocol::{Request, Response};
 use crate::impairment::expect::Series;
-use crate::impairment::{Impaired, Impairment};
+use crate::impairment::{BackEnd, Impaired, Impairment};
 use crate::inventory::Instance;
 use crate::runtime::docker::call::refused;
-use crate::runtime::docker::{Docker, change, image, observe, sweep};
+use crate::runtime::docker::{Docker, image, observe, sweep};
 use crate::runtime::{Made, Result, RuntimeError};
 
 /// Agents that are started at once: more only wait for each other.
@@ -41,7 +42,7 @@ async fn make_ready(docker: &Docker, subject: Subject) -> Result<()> {
     let seen = observe::look(docker, &subject.id).await?;
     if seen.as_ref().and_then(Life::of).is_some() {
         let tried = format!("{}: could not prepare faults of its network", subject.name);
-        running(docker, &subject).await?.back_end(&tried).await?;
+        running(docker, &subject).await?.back_ends(&tried).await?;
     }
     Ok(())
 }
@@ -54,7 +55,7 @@ pub(in crate::runtime::docker) async fn impair(
     let change = Change::Impair {
         impairment: Box::new(impairment.clone()),
     };
-    let tried = change::tried(subject, &change);
+    let tried = subject.could_not(&change);
     let mut current = Current::of(docker, subject);
     current.is_urgent = true;
     if let Some(sidecar) = current.sidecar.clone()
@@ -70,9 +71,22 @@ pub(in crate::runtime::docker) async fn impair(
 }
 
 async fn put_in_force(tried: &str, sidecar: &Sidecar, impairment: &Impairment) -> Result<()> {
+    let back_ends = sidecar.back_ends(tried).await?;
+    first_that_takes_it(back_ends, |back_end| {
+        put_through(tried, sidecar, impairment, back_end)
+    })
+    .await
+}
+
+async fn put_through(
+    tried: &str,
+    sidecar: &Sidecar,
+    impairment: &Impairment,
+    back_end: BackEnd,
+) -> Result<()> {
     let request = Request::Impair {
         impairment: impairment.clone(),
-        back_end: sidecar.back_end(tried).await?,
+        back_end,
         lease: LEASE,
     };
     match sidecar.ask(tried, request).await?.response {
@@ -94,7 +108,7 @@ pub(in crate::runtime::docker) async fn relieve(
 }
 
 async fn take_back(docker: &Docker, subject: &Subject) -> Result<Made> {
-    let tried = change::tried(subject, &Change::Relieve);
+    let tried = subject.could_not(&Change::Relieve);
     let current = Current::of(docker, subject);
     if let Some(sidecar) = current.sidecar.clone()
         && let Some((held, left)) = current.only(clear(&tried, &sidecar)).await?

@@ -8,12 +8,13 @@ use std::time::Duration;
 use bollard::models::{ContainerCreateBody, HostConfig, HostConfigLogConfig};
 use tokio::sync::{OnceCell, mpsc, oneshot};
 
+use super::back_end;
 use super::keeper::{Keeper, Order, Reply};
 use super::wire::{Wire, lost, unexpected};
 use crate::action::Subject;
 use crate::agent::protocol::{Request, Response};
 use crate::clock::Clock;
-use crate::impairment::{BackEnd, Features};
+use crate::impairment::BackEnd;
 use crate::inventory::{Instance, TARGET_LABEL};
 use crate::runtime::docker::call::refused;
 use crate::runtime::docker::{Docker, image, observe};
@@ -44,7 +45,7 @@ pub(super) struct Sidecar {
     clock: Clock,
     /// When the target was last seen to live that life, by that clock.
     confirmed: AtomicU64,
-    back_end: OnceCell<BackEnd>,
+    back_ends: OnceCell<Vec<BackEnd>>,
     orders: mpsc::UnboundedSender<Order>,
 }
 
@@ -73,7 +74,7 @@ impl Sidecar {
             of,
             clock: Clock::start(),
             confirmed: AtomicU64::new(0),
-            back_end: OnceCell::new(),
+            back_ends: OnceCell::new(),
             orders,
         })
     }
@@ -112,34 +113,22 @@ impl Sidecar {
         self.orders.is_closed()
     }
 
-    /// The one that works here: netem where the kernel has it.
+    /// Those that work here, in the order in which they are asked: netem first, which costs least.
     ///
     /// # Errors
     /// None does, and what each lacks.
-    pub(super) async fn back_end(&self, tried: &str) -> Result<BackEnd> {
-        let choose = || async {
+    pub(super) async fn back_ends(&self, tried: &str) -> Result<&[BackEnd]> {
+        let find = || async {
             match self.ask(tried, Request::Features).await?.response {
-                Response::Features { features } => choose(tried, &features),
+                Response::Features { features } => back_end::order(tried, features),
                 other => Err(unexpected(tried, &other)),
             }
         };
-        self.back_end.get_or_try_init(choose).await.copied()
+        self.back_ends
+            .get_or_try_init(find)
+            .await
+            .map(Vec::as_slice)
     }
-}
-
-pub(super) fn choose(tried: &str, features: &Features) -> Result<BackEnd> {
-    let best = features.back_ends.iter().min();
-    best.copied().ok_or_else(|| {
-        let missing: Vec<_> = features.missing.values().map(String::as_str).collect();
-        RuntimeError::Refused {
-            tried: tried.into(),
-            said: format!(
-                "this kernel can do nothing to its packets: {}",
-                missing.join("; ")
-            ),
-            hint: "`chaosrun doctor` says what is missing and what to do".into(),
-        }
-    })
 }
 
 fn on_the_host(tried: &str) -> RuntimeError {
@@ -275,28 +264,6 @@ pub(super) const LOOK: Duration = Duration::from_secs(2);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::BTreeMap;
-
-    #[test]
-    fn netem_is_taken_where_it_works_and_nothing_where_nothing_does() {
-        let both = Features {
-            back_ends: vec![BackEnd::Queue, BackEnd::Netem],
-            missing: BTreeMap::new(),
-        };
-        assert_eq!(choose("t", &both).unwrap(), BackEnd::Netem);
-        let none = Features {
-            back_ends: Vec::new(),
-            missing: BTreeMap::from([
-                ("netem".into(), "no sch_netem".into()),
-                ("queue".into(), "no nfqueue".into()),
-            ]),
-        };
-        let error = choose("node-1: could not impair", &none).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "node-1: could not impair: this kernel can do nothing to its packets: no sch_netem; no nfqueue"
-        );
-    }
 
     #[test]
     fn an_agent_has_these_rights_and_no_others() {

@@ -14,6 +14,7 @@ use crate::runtime::docker::call::{CHANGE, call, refused};
 use crate::runtime::docker::observe::short;
 use crate::runtime::docker::{Docker, sweep};
 use crate::runtime::{Result, RuntimeError};
+use crate::units::kernel_words;
 
 /// For one request and its answer.
 pub(super) const ANSWER: Duration = Duration::from_secs(5);
@@ -107,10 +108,8 @@ impl Voice {
             self.0.write_all(line.as_bytes()).await?;
             self.0.flush().await
         };
-        sent.await.map_err(|e| {
-            let e = e.to_string().to_lowercase();
-            lost(tried, format!("the agent is gone: {e}"))
-        })
+        sent.await
+            .map_err(|e| lost(tried, format!("the agent is gone: {}", kernel_words(&e))))
     }
 }
 
