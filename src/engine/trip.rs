@@ -296,3 +296,44 @@ pub(super) fn impairments<'a>(
     };
     actions.into_iter().filter_map(impairment)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::impairment::{Direction, Flow, Line, Rule};
+
+    fn limited(rate: Option<u64>) -> Impairment {
+        let flow = Flow {
+            direction: Direction::Both,
+            peers: Vec::new(),
+            ports: Vec::new(),
+            protocol: None,
+            at: Vec::new(),
+        };
+        let line = Line {
+            rate,
+            ..Line::default()
+        };
+        let effect = Effect::Line(Box::new(line));
+        Impairment {
+            rules: vec![Rule { flow, effect }],
+            seed: 0,
+        }
+    }
+
+    #[test]
+    fn round_trips_do_not_queue_behind_each_other() {
+        let slow = limited(Some(12_800));
+        for (in_force, expected) in [
+            (vec![], APART),
+            (vec![limited(None)], APART),
+            (vec![limited(Some(1_000_000_000))], APART),
+            (
+                vec![limited(Some(1_000_000)), slow],
+                Duration::from_millis(80),
+            ),
+        ] {
+            assert_eq!(apart(in_force.iter()), expected);
+        }
+    }
+}

@@ -154,6 +154,48 @@ fn round_trips_suffer_the_fault() {
 }
 
 #[test]
+fn taking_back_does_not_wait_for_what_is_measured() {
+    let world = World::new();
+    let mut agent = Agent::start(&world.a);
+    agent.impair(one(flow(Direction::Both), Effect::Drop), QUEUE);
+    let measure = Request::Measure {
+        peer: ip(B),
+        port: None,
+        series: Series {
+            times: 3,
+            apart: ms(5),
+            patience: Duration::from_secs(60),
+        },
+    };
+    let begun = Instant::now();
+    agent.tell(measure.to_line().as_bytes());
+    let Response::Refused { why } = agent.ask(&Request::Relieve) else {
+        panic!("measured what is not in force");
+    };
+    assert_eq!(why, "it was taken back meanwhile");
+    assert_eq!(agent.hear(), Some(Response::Done));
+    assert!(begun.elapsed() < Duration::from_secs(30));
+    untouched(&world);
+}
+
+/// Else a proof would hold a long delay for many times its length.
+#[test]
+fn round_trips_do_not_wait_for_each_other() {
+    let world = World::new();
+    let mut agent = Agent::start(&world.a);
+    for port in [None, Some(9)] {
+        agent.impair(one(flow(Direction::Egress), line(delay(400, 0))), QUEUE);
+        let begun = Instant::now();
+        let trips = agent.measure(ip(B), port);
+        let took = begun.elapsed();
+        let late = |trip: &Option<Duration>| trip.is_some_and(|trip| trip >= ms(400));
+        assert!(trips.len() == 5 && trips.iter().all(late), "{trips:?}");
+        assert!(took < ms(1600), "{took:?}");
+        agent.relieve();
+    }
+}
+
+#[test]
 fn one_impairment_takes_the_place_of_another_in_one_go() {
     let world = World::new();
     let mut agent = impaired(&world);

@@ -1,6 +1,6 @@
 //! What the agent makes of its input: the same seed the same fate, and of nonsense nothing.
 
-use chaosrun::agent::protocol::{LONGEST_LINE, Request, Response};
+use chaosrun::agent::protocol::{LONGEST_LINE, Request, Response, VERSION};
 use chaosrun::impairment::expect::Series;
 use chaosrun::impairment::{BackEnd, Direction, Flow, Impairment, Line, Loss, Ports};
 use proptest::prelude::*;
@@ -51,7 +51,7 @@ fn the_same_seed_loses_the_same_packets() {
 /// Lines of an agent's, each perhaps with some bytes of it changed, and lines of anything.
 fn lines() -> impl Strategy<Value = Vec<u8>> {
     let valid = prop::sample::select(vec![
-        Request::Hello { version: 1 }.to_line(),
+        Request::Hello { version: VERSION }.to_line(),
         Request::Features.to_line(),
         Request::Inspect.to_line(),
         Request::Renew.to_line(),

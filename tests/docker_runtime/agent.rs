@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use chaosrun::action::{Capability, Change};
+use chaosrun::agent::protocol::{Request, VERSION};
 use chaosrun::inventory::State;
 use chaosrun::runtime::Runtime as _;
 use chaosrun::units::Signal;
@@ -179,7 +180,8 @@ async fn it_kills_no_process_of_another_container() {
         "signal": "SIGKILL",
     }});
     let tag = format!("chaosrun/agent:{}", stage.name);
-    let lines = format!("{{\"hello\":{{\"version\":1}}}}\n{request}\n");
+    let hello = Request::Hello { version: VERSION }.to_line();
+    let lines = format!("{hello}{request}\n");
     let script = format!(
         "printf '%s' '{lines}' | docker run -i --rm --pid host --cap-drop ALL --cap-add KILL \
          --network none --label chaosrun={} {tag} agent crash",

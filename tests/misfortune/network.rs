@@ -196,6 +196,24 @@ fn a_container_has_the_fault_of_one_run_at_a_time() {
     first.end().expect(0);
 }
 
+/// What another run does to the peer makes round trips long, and says nothing against the undo.
+#[test]
+fn a_peer_that_is_another_runs_does_not_make_a_run_dirty() {
+    let (stage, _) = scene();
+    let mut first = stage.start(&with(A_WHILE));
+    in_force(&mut first);
+    let other = "for = \"20s\"\nfault.delay = { target = \"bystander\", latency = \"100ms\" }\n";
+    let target = "[targets.bystander]\nservice = \"bystander\"\n";
+    let mut second = stage.start(&format!("{}{target}", with(other)));
+    let id = in_force(&mut second);
+    let first = first.end().expect(0);
+    let steps = first.report()["steps"].to_string();
+    let told = format!("which says nothing: bystander-1 belongs to another run ({id}");
+    assert!(steps.contains(&told), "{steps}");
+    second.signal("INT");
+    second.end().expect(130);
+}
+
 #[test]
 fn the_hosts_own_network_is_refused() {
     let stage = Stage::set();

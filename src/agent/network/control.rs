@@ -207,6 +207,7 @@ impl Control {
             },
             Request::Measure { peer, port, series } => return self.measure(peer, port, series),
             Request::Relieve => {
+                self.give_up_measuring();
                 self.force.relieve()?;
                 self.lease = None;
                 Response::Done
@@ -252,6 +253,14 @@ impl Control {
             events.send(Event::Measured(id, response)).ok();
         })?;
         Ok(Slot::Measuring(id))
+    }
+
+    /// What is measured of what is being taken back says nothing any more, and whoever takes it back does not wait for it.
+    fn give_up_measuring(&mut self) {
+        let slots = self.slots.iter_mut();
+        for slot in slots.filter(|slot| matches!(slot, Slot::Measuring(_))) {
+            *slot = Slot::Ready(refused("it was taken back meanwhile"));
+        }
     }
 
     fn fill(&mut self, id: u64, response: Response) {
