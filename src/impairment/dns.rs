@@ -88,7 +88,9 @@ impl Question {
     /// As people write it.
     pub fn name(&self) -> String {
         let labels = self.labels.iter().map(|label| label.escape_ascii());
-        let labels: Vec<_> = labels.map(|label| label.to_string()).collect();
+        let labels: Vec<_> = labels
+            .map(|label| label.to_string().replace('.', "\\."))
+            .collect();
         labels.join(".")
     }
 

@@ -27,6 +27,17 @@ fn addresses() -> Answer {
     Answer::Addresses(all.map(|ip| ip.parse().unwrap()).to_vec())
 }
 
+/// Found by fuzzing: it read as another name, which the question was not for.
+#[test]
+fn a_dot_within_a_label_is_told_from_one_between_two() {
+    let mut message = question("re-io", 1);
+    message[HEADER + 3] = b'.';
+    let asked = Question::parse(&message).unwrap();
+    assert_eq!(asked.name(), "re\\.io");
+    assert!(!asked.is_for(&["io".into(), "re.io".into()]));
+    assert_eq!(self::asked("re.io", 1).name(), "re.io");
+}
+
 #[test]
 fn questions_are_found_in_a_segment() {
     let behind_its_length = |message: Vec<u8>| {
