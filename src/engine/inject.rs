@@ -1,6 +1,6 @@
 //! What happens when a step's time has come, apart from writing it down: whom it hits, doing it, proving it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -62,7 +62,7 @@ pub(super) async fn resolve(question: Question) -> Result<Scene, Miss> {
         OnEmpty::Skip => Miss::ByChoice(why),
         OnEmpty::Error => Miss::Impeded(Impediment::Target, why),
     };
-    let inventory = refreshed(&**runtime, &question.inventory, target).await;
+    let (inventory, looked_at) = refreshed(&**runtime, &question.inventory, target).await;
     let mut matches =
         candidates(target, &inventory, &question.limits, &question.held).map_err(empty)?;
     if let Some(asked) = &target.role {
@@ -89,7 +89,13 @@ pub(super) async fn resolve(question: Question) -> Result<Scene, Miss> {
         )));
     }
     let impeded = |why| Miss::Impeded(Impediment::Target, why);
-    let hit = observe_all(&**runtime, picked).await.map_err(impeded)?;
+    // Asking for a role takes its time; and one that the engine said nothing of is not what it was.
+    let is_fresh = |one: &Instance| target.role.is_none() && looked_at.contains(&one.id);
+    let hit = if picked.iter().all(is_fresh) {
+        picked
+    } else {
+        observe_all(&**runtime, picked).await.map_err(impeded)?
+    };
     let mut named = BTreeMap::new();
     for peer in &question.peers {
         let found = resolve_peer(&question, &inventory, peer).await;
@@ -127,13 +133,20 @@ async fn resolve_peer(
     Ok(pick::pick(meant, peer.pick, question.seed, question.step))
 }
 
-/// What events have told of the system may lag behind what this run has just done to it: whom the target means is looked at.
-async fn refreshed(runtime: &dyn Runtime, inventory: &Inventory, target: &Target) -> Inventory {
+/// What events have told of the system may lag behind what this run has just done to it: whom the target means is looked at. With the
+/// ids of those of which the engine said how they are.
+async fn refreshed(
+    runtime: &dyn Runtime,
+    inventory: &Inventory,
+    target: &Target,
+) -> (Inventory, BTreeSet<String>) {
     let mut now = inventory.clone();
     let ids = now.instances.iter().filter(|i| select::matches(target, i));
     let ids: Vec<String> = ids.map(|instance| instance.id.clone()).collect();
-    now.take_in(look_at(runtime, ids).await);
-    now
+    let seen = look_at(runtime, ids).await;
+    let looked_at = seen.iter().map(|(id, _)| id.clone()).collect();
+    now.take_in(seen);
+    (now, looked_at)
 }
 
 /// These containers as they are now; one of which the engine does not say anything is left out.

@@ -176,6 +176,11 @@ impl Journal {
         self.file.sync_data()
     }
 
+    /// Does a name still lead to the file? What is in it without one would be lost with this process.
+    pub fn is_there(&self) -> bool {
+        is_gone(&self.file).is_ok_and(|gone| !gone)
+    }
+
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -341,7 +346,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let mut journal = Journal::create(dir.path(), "r1", "e").unwrap();
         journal.intend("a", &[pause("node-1")]).unwrap();
+        assert!(journal.is_there());
         std::fs::remove_file(journal.path()).unwrap();
+        assert!(!journal.is_there());
         let error = journal.intend("b", &[pause("node-2")]).unwrap_err();
         assert!(error.to_string().contains("removed"), "{error}");
         assert_eq!(journal.leftover().unwrap().actions.len(), 1);

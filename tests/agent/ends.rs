@@ -38,6 +38,21 @@ fn impaired(world: &World) -> Agent {
     agent
 }
 
+/// Asked what it can do, it goes through an impairment up to where that would be in force.
+#[test]
+fn a_rehearsal_leaves_nothing_and_takes_nothing_away() {
+    let world = World::new();
+    let mut agent = Agent::start(&world.a);
+    assert!(agent.back_ends().contains(&QUEUE));
+    untouched(&world);
+    agent.impair(slow(), QUEUE);
+    agent.back_ends();
+    assert!(ruleset(&world.a).contains("table ip chaosrun"));
+    assert_eq!(again(|| late(&echoes(&world, B, 7001, FEW), 60)), Ok(()));
+    agent.relieve();
+    untouched(&world);
+}
+
 #[test]
 fn killed_it_leaves_nothing() {
     let world = World::new();

@@ -56,6 +56,49 @@ async fn intents_are_on_disk_before_the_change_and_receipts_after() {
     assert!(outcome.journal.is_none() && stage.journals() == 0);
 }
 
+/// When its time comes, a step has nothing left to write.
+#[tokio::test(start_paused = true)]
+async fn what_is_foreseen_is_on_disk_before_its_time_and_done_in_time() {
+    let stage = stage();
+    let outcome = stage.run_while(&pause_a("3s"), async {
+        after(3.9).await;
+        assert!(stage.journal().contains(r#""intent":{"id":0,"step":"s""#));
+        assert!(stage.log().is_empty());
+        after(0.2).await;
+        assert_eq!(stage.log(), ["pause a"]);
+        assert_eq!(stage.journal().matches("intent").count(), 1);
+    });
+    outcome.await.passes();
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_intended_on_another_world_is_struck_out() {
+    let stage = stage();
+    let outcome = stage.run_while(&pause_a("3s"), async {
+        after(3.9).await;
+        stage.engine.happen("a-id", "update", |_| ());
+        after(0.2).await;
+        assert!(stage.journal().contains(r#""undone":{"id":0}"#));
+        assert!(stage.journal().contains(r#""intent":{"id":1,"step":"s""#));
+        assert_eq!(stage.log(), ["pause a"]);
+    });
+    outcome.await.passes();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_is_stopped_before_its_step_has_nothing_to_undo() {
+    let stage = stage();
+    let outcome = stage.run_while(&pause_a("3s"), async {
+        after(3.9).await;
+        assert!(stage.journal().contains("intent"));
+        stage.signal("SIGINT");
+    });
+    let outcome = outcome.await;
+    outcome.is(130, "interrupted by SIGINT");
+    assert!(!outcome.history.contains("undone at last"));
+    assert!(stage.log().is_empty() && stage.journals() == 0);
+}
+
 #[tokio::test(start_paused = true)]
 async fn nothing_is_done_that_cannot_be_written_down() {
     let stage = stage();

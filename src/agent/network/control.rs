@@ -178,9 +178,12 @@ impl Control {
 
     fn answer(&mut self, request: Request) -> Result<Slot, String> {
         let response = match request {
-            Request::Features => Response::Features {
-                features: self.force.features(),
-            },
+            Request::Features => {
+                let features = self.force.features();
+                // What stands against it is said when it is for real.
+                self.force.rehearse().ok();
+                Response::Features { features }
+            }
             Request::Inspect => Response::Found {
                 ours: self.force.found()?,
             },

@@ -1,16 +1,20 @@
 //! What this agent has in force, from when it was put there until it is taken back.
 
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
 use super::flow::Way;
 use super::kernel::Kernel;
 use super::mtu;
 use super::netem::tables::without_lines;
 use super::netem::{self, Netem, Ways};
-use super::nft::{Counted, NAME, Nft, Present};
+use super::nft::{Counted, NAME, Nft, Present, Table};
 use super::queue::Queue;
 use super::queue::plan::{MOST_RULES, Queues};
 use super::ruleset::{self, chain_name};
 use super::sockets;
-use crate::impairment::{BackEnd, Counts, Effect, Features, Flow, Impairment};
+use crate::impairment::{BackEnd, Counts, Direction, Effect, Features, Flow, Impairment, Rule};
 
 /// One impairment at most.
 #[derive(Default)]
@@ -105,29 +109,8 @@ impl Force {
     ) -> Result<(), String> {
         check(&impairment)?;
         self.alone()?;
-        let kernel = self.kernel()?;
-        if !kernel.has(back_end) {
-            return Err(kernel.lacks(back_end.name()));
-        }
-        let versions = kernel.versions.clone();
-        let means = kernel.means.ok_or_else(|| kernel.lacks("queue"))?;
-        let mtu = mtu::smallest().map_err(|e| format!("interfaces cannot be listed: {e}"))?;
-        let queued = match back_end {
-            BackEnd::Queue => impairment.clone(),
-            BackEnd::Netem => without_lines(&impairment),
-        };
-        let queue = Queue::start(&queued, Queues::new(&queued, means, mtu, self.turns))?;
+        let (queue, tables) = self.make(&impairment, back_end)?;
         self.turns += 1;
-        let tables = match back_end {
-            BackEnd::Queue => {
-                self.netem.iter_mut().for_each(Netem::forget);
-                ruleset::tables(&impairment, &versions, queue.queues())
-            }
-            BackEnd::Netem => {
-                let ways = self.lines(&impairment)?;
-                netem::tables::tables(&impairment, &versions, &ways, queue.queues())
-            }
-        };
         if let Some(before) = &self.now {
             before.queue.pass();
         }
@@ -143,6 +126,49 @@ impl Force {
             ended,
         });
         Ok(())
+    }
+
+    /// All that it takes, and nothing of it in force.
+    fn make(
+        &mut self,
+        impairment: &Impairment,
+        back_end: BackEnd,
+    ) -> Result<(Queue, Vec<Table>), String> {
+        let kernel = self.kernel()?;
+        if !kernel.has(back_end) {
+            return Err(kernel.lacks(back_end.name()));
+        }
+        let versions = kernel.versions.clone();
+        let means = kernel.means.ok_or_else(|| kernel.lacks("queue"))?;
+        let mtu = mtu::smallest().map_err(|e| format!("interfaces cannot be listed: {e}"))?;
+        let queued = match back_end {
+            BackEnd::Queue => impairment.clone(),
+            BackEnd::Netem => without_lines(impairment),
+        };
+        let queue = Queue::start(&queued, Queues::new(&queued, means, mtu, self.turns))?;
+        let tables = match back_end {
+            BackEnd::Queue => {
+                self.netem.iter_mut().for_each(Netem::forget);
+                ruleset::tables(impairment, &versions, queue.queues())
+            }
+            BackEnd::Netem => {
+                let ways = self.lines(impairment)?;
+                netem::tables::tables(impairment, &versions, &ways, queue.queues())
+            }
+        };
+        Ok((queue, tables))
+    }
+
+    /// Everything that the first impairment does for the first time takes it as long again: memory that is touched, a thread, hooks.
+    /// So it is all done once before, up to where it would be in force.
+    pub(crate) fn rehearse(&mut self) -> Result<(), String> {
+        if self.is_on() {
+            return Ok(());
+        }
+        self.alone()?;
+        let (_queue, tables) = self.make(&nothing_at_all(), BackEnd::Queue)?;
+        let would = self.nft()?.would_replace(&tables);
+        would.map_err(|e| format!("the kernel refuses these rules: {e}"))
     }
 
     /// Beside those that are in force, if there is room for both.
@@ -287,6 +313,22 @@ fn check(impairment: &Impairment) -> Result<(), String> {
         ));
     }
     Ok(())
+}
+
+/// Silence towards a peer that nobody has (RFC 5737).
+fn nothing_at_all() -> Impairment {
+    let flow = Flow {
+        direction: Direction::Both,
+        peers: vec![IpNet::from(IpAddr::from([192, 0, 2, 1]))],
+        ports: Vec::new(),
+        protocol: None,
+        at: Vec::new(),
+    };
+    let effect = Effect::Drop;
+    Impairment {
+        rules: vec![Rule { flow, effect }],
+        seed: 0,
+    }
 }
 
 /// A table without an owner is nobody of chaosrun's.

@@ -13,6 +13,13 @@ use crate::inventory::Instance;
 use crate::plan::blast::{self, Hit};
 use crate::plan::{lower, shared};
 
+/// A step's actions, allowed and on disk: they may be carried out at once, for as long as the world stays as it is.
+pub(super) struct Intended {
+    scene: Scene,
+    actions: Vec<Action>,
+    pub(super) ids: Vec<u64>,
+}
+
 impl Drive<'_> {
     pub(super) fn resolve(&mut self, step: usize) {
         let Some(question) = self.question(step) else {
@@ -53,12 +60,18 @@ impl Drive<'_> {
 
     /// The only way to a fault: limits, intents on disk, boundary, then the changes.
     pub(super) fn inject(&mut self, step: usize, scene: Scene) {
-        let (actions, ids) = match self.may_inject(step, &scene) {
-            Ok(allowed) => allowed,
-            Err((what, why)) => {
-                return self.halt_impeded(what, format!("step {}: {why}", self.name(step)));
-            }
-        };
+        match self.intend(step, scene) {
+            Ok(intended) => self.act(step, intended),
+            Err((what, why)) => self.halt_impeded(what, format!("step {}: {why}", self.name(step))),
+        }
+    }
+
+    pub(super) fn act(&mut self, step: usize, intended: Intended) {
+        let Intended {
+            scene,
+            actions,
+            ids,
+        } = intended;
         let name = self.name(step);
         let instances = &scene.hit;
         let touched = instances.iter().map(|instance| instance.id.clone());
@@ -100,11 +113,11 @@ impl Drive<'_> {
     }
 
     /// Everything that must be so before a change: limits kept, containers ours, intents on disk.
-    fn may_inject(
+    pub(super) fn intend(
         &mut self,
         step: usize,
-        scene: &Scene,
-    ) -> Result<(Vec<Action>, Vec<u64>), (Impediment, String)> {
+        scene: Scene,
+    ) -> Result<Intended, (Impediment, String)> {
         let limits = &self.run.scenario.limits;
         let instances = scene.hit.as_slice();
         let world = Arc::clone(&self.world.borrow());
@@ -114,7 +127,7 @@ impl Drive<'_> {
             now: &now,
         };
         blast::check(limits, &world, hit, instances).map_err(|why| (Impediment::Target, why))?;
-        let actions = lower::all(&self.run.scenario.steps[step], scene)
+        let actions = lower::all(&self.run.scenario.steps[step], &scene)
             .map_err(|why| (Impediment::Fault, why))?;
         shared::check(&world, instances, &actions).map_err(|why| (Impediment::Target, why))?;
         self.one_at_a_time(&actions)
@@ -131,7 +144,11 @@ impl Drive<'_> {
                 let why = format!("writing the journal {path}: {error}");
                 (Impediment::Storage, why)
             })?;
-        Ok((actions, ids))
+        Ok(Intended {
+            scene,
+            actions,
+            ids,
+        })
     }
 
     /// An agent holds one impairment, and another one would take its place.

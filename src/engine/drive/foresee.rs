@@ -1,16 +1,19 @@
-//! Shortly before a step's time: whom it will hit. What was found is good for so long as nothing is heard of anybody in the system and
-//! no other step begins or ends; then the step asks anew when its time has come, as one with a role always does.
+//! Shortly before a step's time: whom it will hit, and the intents of it on disk. What was found is good for so long as nothing is heard
+//! of anybody in the system and no other step begins or ends; then the step asks anew when its time has come, as one with a role
+//! always does, and what was intended is struck out.
 
 use std::time::Duration;
 
+use super::act::Intended;
 use super::{Done, Drive, State, micros};
 use crate::engine::inject::{self, Miss};
+use crate::engine::journal::Line;
 use crate::fault::Scene;
 use crate::scenario::Trigger;
 use crate::units::Micros;
 
 /// So long before: an engine that is busy takes its time, and what it has just said an agent need not ask again.
-const AHEAD: Duration = Duration::from_millis(200);
+const AHEAD: Duration = Duration::from_millis(400);
 
 /// What a step knows before its time.
 #[derive(Default)]
@@ -19,7 +22,8 @@ pub(super) enum Foresight {
     Nothing,
     /// Asked, at this state of the world.
     Asked(usize),
-    Found(usize, Box<Scene>),
+    /// All that must be so before its changes is so, at this state of the world.
+    Ready(usize, Box<Intended>),
 }
 
 impl Drive<'_> {
@@ -37,7 +41,7 @@ impl Drive<'_> {
                 && let Some(question) = self.question(step)
             {
                 let turn = self.turns;
-                self.steps[step].foresight = Foresight::Asked(turn);
+                self.foresee(step, Foresight::Asked(turn));
                 self.tasks.spawn(async move {
                     let answer = inject::resolve(question).await;
                     Done::Foreseen { step, turn, answer }
@@ -53,7 +57,7 @@ impl Drive<'_> {
         let has_role = |name: &str| scenario.target(name).is_none_or(|one| one.role.is_some());
         let known = match &progress.foresight {
             Foresight::Nothing => false,
-            Foresight::Asked(turn) | Foresight::Found(turn, _) => *turn == self.turns,
+            Foresight::Asked(turn) | Foresight::Ready(turn, _) => *turn == self.turns,
         };
         !known
             && progress.state == State::Waiting
@@ -63,20 +67,45 @@ impl Drive<'_> {
             && !self.pace.stands()
     }
 
-    /// Why there is nobody is told when the step asks for itself.
+    /// What stands against it is told when the step asks for itself.
     pub(super) fn on_foreseen(&mut self, step: usize, turn: usize, answer: Result<Scene, Miss>) {
-        if let Ok(scene) = answer
+        let may_come = self.halting.is_none() && turn == self.turns;
+        if may_come
             && matches!(self.steps[step].foresight, Foresight::Asked(asked) if asked == turn)
+            && let Ok(scene) = answer
+            && let Ok(intended) = self.intend(step, scene)
         {
-            self.steps[step].foresight = Foresight::Found(turn, Box::new(scene));
+            self.steps[step].foresight = Foresight::Ready(turn, Box::new(intended));
         }
     }
 
     /// The step's time has come.
     pub(super) fn begin(&mut self, step: usize) {
         match std::mem::take(&mut self.steps[step].foresight) {
-            Foresight::Found(turn, scene) if turn == self.turns => self.inject(step, *scene),
-            _ => self.resolve(step),
+            Foresight::Ready(turn, intended)
+                if turn == self.turns && self.run.journal.is_there() =>
+            {
+                self.act(step, *intended);
+            }
+            void => {
+                self.strike_out(void);
+                self.resolve(step);
+            }
+        }
+    }
+
+    /// In place of what was foreseen before.
+    pub(super) fn foresee(&mut self, step: usize, foresight: Foresight) {
+        let void = std::mem::replace(&mut self.steps[step].foresight, foresight);
+        self.strike_out(void);
+    }
+
+    /// Nothing of what was intended has been done, and nothing will be.
+    fn strike_out(&mut self, void: Foresight) {
+        if let Foresight::Ready(_, intended) = void {
+            let undone = intended.ids.iter().map(|id| Line::Undone { id: *id });
+            // What stays is undone at the run's end, which does no harm.
+            let _kept = self.run.write_down(&undone.collect::<Vec<_>>());
         }
     }
 }

@@ -44,7 +44,7 @@ impl Drive<'_> {
             early,
         };
         self.note_steered(by, what);
-        self.resolve(step);
+        self.begin(step);
         Ok(format!("step {next} begins"))
     }
 

@@ -144,9 +144,7 @@ impl Nft {
 
     /// Puts these tables in force in place of those that were, all or none.
     pub(crate) fn replace(&mut self, tables: &[Table]) -> Result<(), Failure> {
-        let mut messages = vec![batch(BATCH_BEGIN)];
-        messages.extend(self.held.iter().map(|(family, name)| delete(*family, name)));
-        messages.extend(tables.iter().flat_map(creation));
+        let mut messages = self.transaction(tables);
         messages.push(batch(BATCH_END));
         if messages.len() > 2 {
             self.netlink.tell(&messages)?;
@@ -156,6 +154,19 @@ impl Nft {
             .map(|table| (table.family, table.name))
             .collect();
         Ok(())
+    }
+
+    /// Would the kernel take them? What does not end is checked as a whole, and then undone.
+    pub(crate) fn would_replace(&mut self, tables: &[Table]) -> Result<(), Failure> {
+        let messages = self.transaction(tables);
+        self.netlink.tell(&messages)
+    }
+
+    fn transaction(&self, tables: &[Table]) -> Vec<Message> {
+        let mut messages = vec![batch(BATCH_BEGIN)];
+        messages.extend(self.held.iter().map(|(family, name)| delete(*family, name)));
+        messages.extend(tables.iter().flat_map(creation));
+        messages
     }
 
     pub(crate) fn tables(&mut self) -> Result<Vec<Present>, Failure> {

@@ -254,9 +254,9 @@ impl Slot {
     }
 }
 
-/// A step looks at its targets right before it hits them. In less time than this none stops and starts again; one that does so later is as
-/// one that does so right after a look.
-const JUST_NOW: Duration = Duration::from_millis(250);
+/// A step looks at its targets right before it hits them. One that stops and starts again in less time is told of by the engine, and
+/// its fault's proof finds out; and one that does so later is as one that does so right after a look.
+const JUST_NOW: Duration = Duration::from_millis(500);
 
 /// So long does a look at what an agent has in force take at most.
 pub(super) const LOOK: Duration = Duration::from_secs(2);
