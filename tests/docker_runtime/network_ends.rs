@@ -70,6 +70,7 @@ async fn a_target_restarts_in_spite_of_its_agent_and_gets_its_fault_again() {
     let stage = Stage::set();
     let engine = stage.engine().await;
     let (one, _two, address) = pair(&stage);
+    let mut notices = engine.watch().await.unwrap();
     engine.apply(&one, &drop_all()).await.unwrap();
     let agent = agents(&one)[0].clone();
     docker(["restart", "-t", "0", &one.id]);
@@ -83,7 +84,9 @@ async fn a_target_restarts_in_spite_of_its_agent_and_gets_its_fault_again() {
     engine.apply(&one, &drop_all()).await.unwrap();
     assert!(holds(&engine, &one, &digest(&drop_all())).await);
     // One that nobody has looked at since its restart: what was in force was in its network before.
+    while notices.try_recv().is_ok() {}
     docker(["restart", "-t", "0", &one.id]);
+    while notices.recv().await.unwrap().what != "restart" {}
     engine.apply(&one, &drop_all()).await.unwrap();
     assert_eq!(trips(&engine, &one, address).await, [None; 5]);
     docker(["restart", "-t", "0", &one.id]);

@@ -56,7 +56,7 @@ pub struct Docker {
     /// The agent image's tag, once the engine has it.
     image: OnceCell<String>,
     crasher: Mutex<Option<Wire>>,
-    sidecars: Sidecars,
+    sidecars: Arc<Sidecars>,
     paused: stuck::Paused,
     watchers: Arc<watch::Watchers>,
     tasks: TaskTracker,
@@ -102,7 +102,7 @@ impl Docker {
             facts,
             image: OnceCell::new(),
             crasher: Mutex::new(None),
-            sidecars: Sidecars::default(),
+            sidecars: Arc::default(),
             paused: stuck::Paused::default(),
             watchers: Arc::default(),
             tasks,

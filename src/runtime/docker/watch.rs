@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bollard::models::EventMessage;
@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 
 use super::call::{READ, call};
 use super::endpoint::Endpoint;
+use super::helper::Sidecars;
 use super::{Docker, connect};
 use crate::inventory::AGENT_LABEL;
 use crate::runtime::{Notice, Result};
@@ -37,6 +38,7 @@ const NOISE: [&str; 8] = [
 struct Watcher {
     client: bollard::Docker,
     endpoint: Endpoint,
+    sidecars: Arc<Sidecars>,
     out: mpsc::Sender<Notice>,
     /// By the engine's clock, in nanoseconds since 1970: everything before has been seen.
     since: i64,
@@ -78,6 +80,7 @@ pub(super) async fn start(docker: &Docker) -> Result<mpsc::Receiver<Notice>> {
     let watcher = Watcher {
         client: docker.client.clone(),
         endpoint: docker.endpoint.clone(),
+        sidecars: Arc::clone(&docker.sidecars),
         out,
         since: i64::try_from(now.as_nanosecond()).unwrap_or_default(),
     };
@@ -158,6 +161,7 @@ impl Watcher {
     }
 
     async fn send(&self, notice: Notice) -> ControlFlow<()> {
+        self.sidecars.heard_of(&notice.id);
         match self.out.send(notice).await {
             Ok(()) => ControlFlow::Continue(()),
             Err(_) => ControlFlow::Break(()),

@@ -19,6 +19,7 @@ use crate::inventory::{Instance, TARGET_LABEL};
 use crate::runtime::docker::call::refused;
 use crate::runtime::docker::{Docker, image, observe};
 use crate::runtime::{Result, RuntimeError};
+use crate::units::Micros;
 
 pub(super) const JOB: &str = "network";
 
@@ -43,8 +44,8 @@ impl Life {
 pub(super) struct Sidecar {
     pub(super) of: Life,
     clock: Clock,
-    /// When the target was last seen to live that life, by that clock.
-    confirmed: AtomicU64,
+    /// Until then, by that clock, the target counts as seen to live that life.
+    confirmed_until: AtomicU64,
     back_ends: OnceCell<Vec<BackEnd>>,
     orders: mpsc::UnboundedSender<Order>,
 }
@@ -73,7 +74,7 @@ impl Sidecar {
         Ok(Self {
             of,
             clock: Clock::start(),
-            confirmed: AtomicU64::new(0),
+            confirmed_until: AtomicU64::new(JUST_NOW),
             back_ends: OnceCell::new(),
             orders,
         })
@@ -98,15 +99,20 @@ impl Sidecar {
     pub(super) fn is_of(&self, life: Option<&Life>) -> bool {
         let same = life == Some(&self.of);
         if same {
-            self.confirmed.store(self.clock.now(), Ordering::Relaxed);
+            let until = self.clock.now() + JUST_NOW;
+            self.confirmed_until.store(until, Ordering::Relaxed);
         }
         same
     }
 
     /// Was that seen just now? Then nobody has to look again.
     pub(super) fn is_confirmed(&self) -> bool {
-        let since = self.clock.now() - self.confirmed.load(Ordering::Relaxed);
-        Duration::from_micros(since) < JUST_NOW
+        self.clock.now() < self.confirmed_until.load(Ordering::Relaxed)
+    }
+
+    /// Something has happened to the target: it may live another life.
+    fn is_in_doubt(&self) {
+        self.confirmed_until.store(0, Ordering::Relaxed);
     }
 
     pub(super) fn has_ended(&self) -> bool {
@@ -201,6 +207,15 @@ impl Sidecars {
         all.get(target).cloned()
     }
 
+    /// The engine has told something about this container, or, without an id, may have missed telling it about any.
+    pub(in crate::runtime::docker) fn heard_of(&self, id: &str) {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.iter()
+            .filter(|(target, _)| id.is_empty() || *target == id)
+            .filter_map(|(_, slot)| slot.sidecar())
+            .for_each(|sidecar| sidecar.is_in_doubt());
+    }
+
     pub(super) fn end_all(&self) {
         self.0
             .lock()
@@ -254,9 +269,9 @@ impl Slot {
     }
 }
 
-/// A step looks at its targets right before it hits them. One that stops and starts again in less time is told of by the engine, and
-/// its fault's proof finds out; and one that does so later is as one that does so right after a look.
-const JUST_NOW: Duration = Duration::from_millis(500);
+/// A step looks at its targets right before it hits them. One that stops and starts again in less time is told of by the engine; and
+/// one that does so later is as one that does so right after a look.
+const JUST_NOW: Micros = 500_000;
 
 /// So long does a look at what an agent has in force take at most.
 pub(super) const LOOK: Duration = Duration::from_secs(2);
