@@ -13,7 +13,7 @@ use crate::scenario::Trigger;
 use crate::units::Micros;
 
 /// So long before: an engine that is busy takes its time, and what it has just said an agent need not ask again.
-const AHEAD: Duration = Duration::from_millis(400);
+const AHEAD: Duration = Duration::from_millis(200);
 
 /// What a step knows before its time.
 #[derive(Default)]

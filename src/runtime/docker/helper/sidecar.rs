@@ -271,7 +271,7 @@ impl Slot {
 
 /// A step looks at its targets right before it hits them. One that stops and starts again in less time is told of by the engine; and
 /// one that does so later is as one that does so right after a look.
-const JUST_NOW: Micros = 500_000;
+const JUST_NOW: Micros = 250_000;
 
 /// So long does a look at what an agent has in force take at most.
 pub(super) const LOOK: Duration = Duration::from_secs(2);
