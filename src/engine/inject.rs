@@ -208,6 +208,7 @@ pub(super) async fn apply(
     clock: Clock,
     actions: &[Action],
     checks: &[Check],
+    disturbed: impl Fn() -> bool,
 ) -> Result<Effect, String> {
     // What agents are asked for costs the engine nothing.
     let by_agents = |action: &Action| action.change.needs() == Some(Capability::Network);
@@ -227,7 +228,7 @@ pub(super) async fn apply(
     let mut counted = Counted::new();
     if !checks.is_empty() && seen.iter().all(|(holds, _)| *holds) {
         counted = tally::count(runtime, actions, LOOK_WITHIN).await;
-        seen.extend(trip::prove_all(runtime, checks).await);
+        seen.extend(trip::prove_all(runtime, checks, disturbed).await);
     }
     // What the measuring itself has sent is not the system's.
     let then = tally::count(runtime, actions, LOOK_WITHIN).await;

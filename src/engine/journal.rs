@@ -83,12 +83,7 @@ impl Journal {
     pub fn create(dir: &Path, run: &str, endpoint: &str) -> io::Result<Self> {
         std::fs::create_dir_all(dir)?;
         let path = dir.join(format!("{run}.journal"));
-        let file = OpenOptions::new()
-            .create_new(true)
-            .append(true)
-            .read(true)
-            .open(&path)?;
-        file.lock()?;
+        let file = new_and_locked(&path)?;
         let mut journal = Self {
             file,
             path,
@@ -217,6 +212,19 @@ impl Journal {
     }
 }
 
+/// Before it is locked, another run that begins may take it for one that was left empty, and remove it.
+fn new_and_locked(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.create_new(true).append(true).read(true);
+    loop {
+        let file = options.open(path)?;
+        file.lock()?;
+        if !is_gone(&file)? {
+            return Ok(file);
+        }
+    }
+}
+
 /// Does no name lead to this file any more?
 fn is_gone(file: &File) -> io::Result<bool> {
     Ok(file.metadata()?.nlink() == 0)
@@ -279,6 +287,26 @@ mod tests {
                 until: Condition::NotPaused,
             },
         }
+    }
+
+    #[test]
+    fn another_run_that_looks_for_what_was_left_removes_no_journal_that_begins() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("r1.journal");
+        std::thread::scope(|scope| {
+            let created = scope.spawn(|| {
+                (0..300).all(|_| {
+                    let journal = Journal::create(dir.path(), "r1", "e").unwrap();
+                    journal.is_there() && journal.close().is_ok()
+                })
+            });
+            while !created.is_finished() {
+                let adopted = Journal::adopt(&path).ok();
+                let empty = adopted.filter(|it| it.leftover().unwrap().is_empty());
+                empty.map(Journal::close).transpose().unwrap();
+            }
+            assert!(created.join().unwrap());
+        });
     }
 
     #[test]

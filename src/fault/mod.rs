@@ -198,7 +198,9 @@ impl Fault {
         else {
             return None;
         };
-        line.delay.as_ref().map(spread::least)
+        // Those that overtake are not held up at all.
+        let all = line.delay.as_ref().filter(|_| line.reorder.is_none());
+        all.map(spread::least)
     }
 
     /// How long it lasts when the step has no `for`.

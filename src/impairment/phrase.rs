@@ -295,7 +295,7 @@ impl Counts {
             (self.duplicated, "duplicated"),
             (self.reordered, "reordered"),
             (self.reset, "reset"),
-            (self.answered, "answered"),
+            (self.answered, "questions caught"),
             (self.overflowed, "dropped beyond the limit of what is held"),
         ] {
             if count > 0 {

@@ -217,6 +217,26 @@ async fn a_target_that_restarts_gets_it_again_at_its_new_address() {
     assert_eq!(again.len(), 4, "{again:?}");
 }
 
+/// What one expects of the line is overtaken by the other before it has measured.
+#[tokio::test(start_paused = true)]
+async fn two_delays_that_begin_together_at_both_ends_are_both_in_force() {
+    let back = "delay = { target = \"b\", to = \"a\", latency = \"50ms\" }";
+    let both = format!(
+        "{}at = \"0s\"\n{}at = \"0s\"\n",
+        lasting(DELAY),
+        lasting(back).replace("\"s\"", "\"t\"")
+    );
+    let stage = pair();
+    stage.engine.round_trips(|from, _| {
+        let both = Duration::from_millis(110);
+        Some(from.impaired.as_ref().map_or(ROUND_TRIP, |_| both))
+    });
+    let outcome = stage.run(&both).await;
+    outcome.passes();
+    let told = evidence(&outcome);
+    assert!(told.contains("another step began or ended"), "{told}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_agent_that_is_lost_is_replaced() {
     let stage = pair();

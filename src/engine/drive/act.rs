@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::{Done, Drive, Progress, State, micros};
 use crate::action::{Action, Change, Condition, Subject, Undo};
@@ -99,14 +100,16 @@ impl Drive<'_> {
         let progress = &self.steps[step];
         let checks = trip::checks(&actions, &progress.scene, &self.before, &self.impaired());
         self.steps[step].checks.clone_from(&checks);
-        self.injections += 1;
+        let stirs = Arc::clone(&self.stirs);
+        let stir = stirs.fetch_add(1, Ordering::Relaxed) + 1;
         self.turns += 1;
         let runtime = Arc::clone(&self.run.runtime);
         let clock = self.run.clock;
         let hand = self.tasks.spawn(async move {
+            let disturbed = || stirs.load(Ordering::Relaxed) != stir;
             Done::Applied {
                 step,
-                outcome: inject::apply(&*runtime, clock, &actions, &checks).await,
+                outcome: inject::apply(&*runtime, clock, &actions, &checks, disturbed).await,
             }
         });
         self.steps[step].hands.push(hand);

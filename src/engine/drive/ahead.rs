@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::{Done, Drive, Progress, State};
 use crate::engine::trip::{self, Before, InForce, impairments};
@@ -18,18 +19,18 @@ impl Drive<'_> {
             return;
         }
         let runtime = Arc::clone(&self.run.runtime);
-        let injections = self.injections;
+        let stirs = self.stirs.load(Ordering::Relaxed);
         self.tasks.spawn(async move {
             Done::Measured {
                 before: trip::measure_all(&*runtime, ways).await,
-                injections,
+                stirs,
             }
         });
     }
 
     /// What was measured into the beginning of a fault is not how it was before.
-    pub(super) fn on_measured(&mut self, before: Before, injections: usize) {
-        if injections == self.injections {
+    pub(super) fn on_measured(&mut self, before: Before, stirs: usize) {
+        if stirs == self.stirs.load(Ordering::Relaxed) {
             self.before.extend(before);
         }
     }

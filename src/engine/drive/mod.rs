@@ -14,6 +14,7 @@ mod steer;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
@@ -74,8 +75,8 @@ pub(super) struct Drive<'a> {
     differences: Vec<Difference>,
     /// Round trips with nothing in force.
     before: Before,
-    /// How many steps have been injected.
-    injections: usize,
+    /// How many times a step has begun to be injected or undone.
+    stirs: Arc<AtomicUsize>,
     /// Changes of the world that this run has made or heard of.
     turns: usize,
 }
@@ -137,7 +138,7 @@ impl<'a> Drive<'a> {
             looking: false,
             differences: Vec::new(),
             before: Before::new(),
-            injections: 0,
+            stirs: Arc::default(),
             turns: 0,
         };
         for why in broken {
@@ -285,7 +286,7 @@ impl<'a> Drive<'a> {
                 subject,
                 effect,
             } => self.on_reapplied(step, subject, effect),
-            Done::Measured { before, injections } => self.on_measured(before, injections),
+            Done::Measured { before, stirs } => self.on_measured(before, stirs),
             Done::Looked {
                 seen,
                 whole,

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
@@ -48,6 +49,7 @@ impl Drive<'_> {
     /// Undoes these steps in one go, newest first.
     pub(super) fn revert(&mut self, newest_first: Vec<usize>) {
         let patient = self.halting.is_none() && self.ending.is_none();
+        self.stirs.fetch_add(1, Ordering::Relaxed);
         let mut work = Revert {
             patient,
             lock_dir: self.run.lock_dir.clone(),

@@ -85,8 +85,8 @@ pub(super) enum Done {
         /// `None`: it had not lost its fault after all.
         effect: Option<Proof>,
     },
-    /// Round trips while this many steps had been injected.
-    Measured { before: Before, injections: usize },
+    /// Round trips, and how many times a step had begun or ended before.
+    Measured { before: Before, stirs: usize },
     Looked {
         seen: Vec<(String, Option<Instance>)>,
         whole: Option<Inventory>,
