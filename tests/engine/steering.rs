@@ -188,6 +188,29 @@ async fn a_hold_moves_what_has_not_begun_and_ends_no_fault() {
     assert!((19_900_000..20_100_000).contains(&(to.unwrap() - from)));
 }
 
+/// If it is killed meanwhile, what it has left is undone, and a container that it has not touched is none of that.
+#[tokio::test(start_paused = true)]
+async fn what_a_hold_keeps_from_happening_is_no_longer_intended() {
+    let stage = stage();
+    let controls = stage.steer(false);
+    let outcome = stage.run_while(&pause_a("3s"), async {
+        after(3.9).await;
+        assert_eq!(stage.journal().matches("intent").count(), 1);
+        assert!(!stage.journal().contains("undone"));
+        ok(&controls, Command::Hold).await;
+        after(0.01).await;
+        assert!(stage.journal().contains(r#""undone":{"id":0}"#));
+        after(5.0).await;
+        assert_eq!(stage.journal().matches("intent").count(), 1);
+        assert!(stage.log().is_empty());
+        ok(&controls, Command::Release).await;
+        after(1.0).await;
+        assert_eq!(stage.log(), ["pause a"]);
+        assert_eq!(stage.journal().matches("intent").count(), 2);
+    });
+    outcome.await.passes();
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_hold_in_the_baseline_takes_effect_at_its_end() {
     let stage = stage();

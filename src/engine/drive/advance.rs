@@ -12,6 +12,7 @@ impl Drive<'_> {
     /// Does everything whose time has come.
     pub(super) fn advance(&mut self) -> Next {
         let now = self.run.clock.now();
+        self.forget_what_stands();
         if let Some(why) = self.run.recorder.take_failure() {
             self.halt_impeded(Impediment::Storage, why);
         }

@@ -51,6 +51,21 @@ impl Drive<'_> {
         next
     }
 
+    /// Of steps that will not begin by themselves as things stand, nothing is left on disk: whoever undoes what a killed run has left
+    /// must not meddle with containers that it has not touched.
+    pub(super) fn forget_what_stands(&mut self) {
+        for step in 0..self.steps.len() {
+            if !self.is_to_come(step) {
+                self.foresee(step, Foresight::Nothing);
+            }
+        }
+    }
+
+    fn is_to_come(&self, step: usize) -> bool {
+        let goes_on = self.halting.is_none() && self.ending.is_none() && !self.pace.is_held();
+        goes_on && self.steps[step].state == State::Waiting
+    }
+
     fn is_foreseeable(&self, step: usize) -> bool {
         let scenario = &self.run.scenario;
         let (spec, progress) = (&scenario.steps[step], &self.steps[step]);
@@ -60,16 +75,15 @@ impl Drive<'_> {
             Foresight::Asked(turn) | Foresight::Ready(turn, _) => *turn == self.turns,
         };
         !known
-            && progress.state == State::Waiting
+            && self.is_to_come(step)
             && matches!(spec.trigger, Trigger::At(_))
             && !has_role(spec.fault.target())
             && !spec.fault.peers().into_iter().any(has_role)
-            && !self.pace.stands()
     }
 
     /// What stands against it is told when the step asks for itself.
     pub(super) fn on_foreseen(&mut self, step: usize, turn: usize, answer: Result<Scene, Miss>) {
-        let may_come = self.halting.is_none() && turn == self.turns;
+        let may_come = self.is_to_come(step) && turn == self.turns;
         if may_come
             && matches!(self.steps[step].foresight, Foresight::Asked(asked) if asked == turn)
             && let Ok(scene) = answer
@@ -95,7 +109,7 @@ impl Drive<'_> {
     }
 
     /// In place of what was foreseen before.
-    pub(super) fn foresee(&mut self, step: usize, foresight: Foresight) {
+    fn foresee(&mut self, step: usize, foresight: Foresight) {
         let void = std::mem::replace(&mut self.steps[step].foresight, foresight);
         self.strike_out(void);
     }

@@ -30,7 +30,6 @@ use crate::inventory::Inventory;
 use crate::probe::{self, Prober, Reading};
 use crate::runtime::{Notice, Scope};
 use crate::units::Micros;
-use foresee::Foresight;
 use pace::Pace;
 use state::{Done, Next, Progress, State};
 
@@ -178,7 +177,6 @@ impl<'a> Drive<'a> {
                 () = sleep_until(next) => self.look_again(),
             }
         }
-        (0..self.steps.len()).for_each(|step| self.foresee(step, Foresight::Nothing));
         self.run.orders.end();
         self.stop_probing().await;
         if !self.differences.is_empty() {
