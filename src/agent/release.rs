@@ -9,6 +9,9 @@ use std::fs;
 
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
+/// Hexadecimal digits of an engine's id of a container.
+const FULL_ID: usize = 64;
+
 /// # Errors
 /// Nothing is being started in it, or the kernel's words.
 pub(super) fn job(container: &str) -> Result<(), String> {
@@ -48,9 +51,6 @@ fn starts_a_command(words: &[u8], container: &str) -> bool {
         && says("exec")
         && says("--process")
 }
-
-/// Hexadecimal digits of an engine's id of a container.
-const FULL_ID: usize = 64;
 
 #[cfg(test)]
 mod tests {

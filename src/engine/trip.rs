@@ -29,8 +29,6 @@ const SILENCE: (u32, Duration) = (3, Duration::from_millis(300));
 const BUDGET: Duration = Duration::from_secs(2);
 /// One begins so long after another: with nothing in force that is back by then, and not only by then where packets overtake.
 const APART: Duration = Duration::from_millis(5);
-/// As many bytes as a packet that measures has at most.
-const LONGEST_PACKET: f64 = 128.0;
 /// Packets of one round trip that are seen at either end, at most: an echo and its reply, or a connection that is asked for again and again.
 const PACKETS: (u64, u64) = (2, 40);
 /// After an undo: so often, and with such pauses, before it counts as not undone.
@@ -165,7 +163,8 @@ fn apart<'a>(in_force: impl Iterator<Item = &'a Impairment>) -> Duration {
         Effect::Line(line) => line.rate,
         _ => None,
     });
-    let on_the_line = |rate: u64| Duration::from_secs_f64(LONGEST_PACKET * 8.0 / rate as f64);
+    let bits = f64::from(Series::LONGEST_PACKET) * 8.0;
+    let on_the_line = |rate: u64| Duration::from_secs_f64(bits / rate as f64);
     rates.min().map_or(APART, on_the_line).max(APART)
 }
 

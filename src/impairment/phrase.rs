@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::expect::Series;
 use super::named::Names;
 use super::{
     Answer, Chance, Counts, Delay, Direction, Distribution, Effect, Flow, Impaired, Impairment,
@@ -249,11 +250,9 @@ impl Counts {
 
     /// These, or those before and so many packets more, whichever is less.
     pub fn at_most(self, before: Self, packets: u64) -> Self {
-        // None that measures is longer.
-        let longest = 128;
         let more = Self {
             packets,
-            bytes: packets.saturating_mul(longest),
+            bytes: packets.saturating_mul(Series::LONGEST_PACKET.into()),
             delayed: packets,
             dropped: packets,
             corrupted: packets,

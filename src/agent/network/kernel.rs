@@ -33,10 +33,9 @@ impl Kernel {
     pub(crate) fn probe() -> Result<Self, String> {
         let mut nft = Nft::open().map_err(|e| no_nftables(&e))?;
         let mut missing = BTreeMap::new();
-        let mut note = |name: &str, tried: Result<(), Failure>, then: &str| {
+        let mut note = |name: &str, tried: Result<(), Failure>, then: &str, todo: &str| {
             let failed = tried.err();
             if let Some(why) = &failed {
-                let (then, todo) = then.split_once("; ").unwrap_or((then, ""));
                 let words = format!("{then} (the kernel says: {why}); {todo}");
                 missing.insert(name.to_owned(), words);
             }
@@ -49,7 +48,8 @@ impl Kernel {
         if note(
             "ipv6",
             v6,
-            "packets of IPv6 are not touched; nf_tables needs CONFIG_NF_TABLES_IPV6",
+            "packets of IPv6 are not touched",
+            "nf_tables needs CONFIG_NF_TABLES_IPV6",
         ) {
             versions.push(IpVersion::V6);
         }
@@ -57,7 +57,8 @@ impl Kernel {
         note(
             "reset",
             reset,
-            "connections cannot be reset; load nft_reject_ipv4 and nft_reject_ipv6",
+            "connections cannot be reset",
+            "load nft_reject_ipv4 and nft_reject_ipv6",
         );
         let has_queue = tried(&mut nft, Family::Ip, vec![queue(0, true)]);
         let older = tried(&mut nft, Family::Ip, vec![compat_queue(0, true)]);
@@ -68,19 +69,22 @@ impl Kernel {
             can_copy &= note(
                 "copy",
                 tried(&mut nft, (*version).into(), copy),
-                "packets that go out are held in their socket's place, which slows single streams; load nft_dup_ipv4 and nft_dup_ipv6",
+                "packets that go out are held in their socket's place, which slows single streams",
+                "load nft_dup_ipv4 and nft_dup_ipv6",
             );
         }
         let sees_connections = note(
             "connections",
             tried(&mut nft, Family::Ip, vec![connection_status()]),
-            "a firewall in the target may not know connections that begin during the fault; load nft_ct",
+            "a firewall in the target may not know connections that begin during the fault",
+            "load nft_ct",
         );
         let rules = if has_queue.is_ok() { Ok(()) } else { older };
         let works = note(
             "queue",
             listens.and(rules),
-            "packets cannot be handed to user space; load nfnetlink_queue with nft_queue, or with xt_NFQUEUE and nft_compat",
+            "packets cannot be handed to user space",
+            "load nfnetlink_queue with nft_queue, or with xt_NFQUEUE and nft_compat",
         );
         let means = works.then_some(Means {
             has_queue: has_queue.is_ok(),

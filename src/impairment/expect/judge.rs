@@ -42,7 +42,7 @@ impl Expectation {
                 overtaking,
                 ..
             } if *overtaking > 0 && late(&was, &is, *at_least).len() < FEWEST => {
-                few_late(self, &was, &is, told)
+                few_late(&was, &is, (*at_least, *overtaking), told)
             }
             Self::Rise {
                 at_least,
@@ -73,20 +73,16 @@ fn late(was: &[Duration], is: &[Duration], at_least: Duration) -> Vec<Duration> 
 }
 
 /// Are there so many quick ones that they cannot all have overtaken?
-fn few_late(expected: &Expectation, was: &[Duration], is: &[Duration], told: String) -> Finding {
-    let Expectation::Rise {
-        at_least,
-        overtaking,
-        ..
-    } = expected
-    else {
-        return Finding::Open(told);
-    };
-    let quick = is.len() - late(was, is, *at_least).len();
-    let all_overtook =
-        (f64::from(*overtaking) / 1e6).powi(i32::try_from(quick).unwrap_or(i32::MAX));
+fn few_late(
+    was: &[Duration],
+    is: &[Duration],
+    (at_least, overtaking): (Duration, u32),
+    told: String,
+) -> Finding {
+    let quick = is.len() - late(was, is, at_least).len();
+    let all_overtook = (f64::from(overtaking) / 1e6).powi(i32::try_from(quick).unwrap_or(i32::MAX));
     if quick == is.len() && all_overtook < UNLIKELY {
-        let bounds = format!("at least {} more of some", format_duration(*at_least));
+        let bounds = format!("at least {} more of some", format_duration(at_least));
         return Finding::Missing(format!("{told}; expected {bounds}"));
     }
     Finding::Open(format!("{told}: too few were late to tell"))

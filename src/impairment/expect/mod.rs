@@ -46,6 +46,9 @@ pub struct Series {
 }
 
 impl Series {
+    /// Bytes of a packet that measures, at most.
+    pub const LONGEST_PACKET: u32 = 128;
+
     /// All of it, at most.
     pub fn lasts(self) -> Duration {
         let last = self.apart.saturating_mul(self.times.saturating_sub(1));
